@@ -1,0 +1,1 @@
+"""People: Label Studio projects, tasks out and answers in."""

@@ -1,0 +1,1 @@
+"""Effects: flows, store, sources, command line."""

@@ -1,0 +1,67 @@
+"""A program: a typed DAG of operators whose execution yields the answer."""
+
+import hashlib
+import json
+from typing import NamedTuple
+
+from schemas.record import Record
+
+SCHEMA_VERSION = 1
+
+Param = str | int
+
+
+class Step(NamedTuple):
+    """One operator application."""
+
+    operator: str
+    inputs: tuple[int, ...] = ()
+    """Indices of earlier steps, in the operator's argument order."""
+    params: tuple[Param, ...] = ()
+
+
+class Program(Record):
+    """Steps in execution order; the last one is the answer and every other one is needed by it."""
+
+    steps: tuple[Step, ...]
+
+    def to_json(self) -> str:
+        """Returns the canonical JSON text: ``[[operator, [inputs], [params]], ...]``."""
+        return json.dumps(self.steps, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Program":
+        """Returns the program of a JSON text; raises ValueError where it has another form."""
+        rows = json.loads(text)
+        if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 3 for row in rows):
+            raise ValueError("a program is a JSON list of [operator, inputs, params]")
+        return cls(steps=tuple(Step(name, tuple(inputs), tuple(params)) for name, inputs, params in rows))
+
+
+def canonical(program: Program) -> Program:
+    """Returns the same program with dead steps removed, equal steps merged and a fixed order.
+
+    Order is depth first from the answer, inputs left to right, so two programs with the same meaning step by step
+    become the same text.
+    """
+    kept: list[Step] = []
+    index_of: dict[Step, int] = {}
+    moved: dict[int, int] = {}
+
+    def visit(index: int) -> int:
+        if index not in moved:
+            step = program.steps[index]
+            renamed = Step(step.operator, tuple(visit(i) for i in step.inputs), step.params)
+            if renamed not in index_of:
+                index_of[renamed] = len(kept)
+                kept.append(renamed)
+            moved[index] = index_of[renamed]
+        return moved[index]
+
+    visit(len(program.steps) - 1)
+    return Program(steps=tuple(kept))
+
+
+def question_id_of(image_id: str, program: Program) -> str:
+    """Returns the id of a program question: a hash of the image id and the canonical program."""
+    return hashlib.sha256(f"{image_id}\n{program.to_json()}".encode()).hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""Pure work: plain functions from records to records or drops."""
