@@ -1,0 +1,75 @@
+# One environment, .venv, installed from the lock. `make` alone lists the targets.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+PACKAGES := pipelines stages annotation schemas
+
+export OMP_NUM_THREADS := 1
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help env run test lint format bench lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run     a small demo dataset in output/demo (no GPU, no key, no download)"
+	@echo "make test    every check: ruff, mypy, import contracts, pytest"
+	@echo "make lint    the same without pytest"
+	@echo "make format  rewrite the code to the agreed format"
+	@echo "make bench   the benchmarks"
+	@echo "make lock    requirements/*.txt from pyproject.toml (UPGRADE=1 moves the pins)"
+	@echo "make clean   remove caches and the demo dataset"
+
+env: $(STAMP)
+	@:
+
+# Does nothing while the lock and pyproject.toml are unchanged, and then needs no network.
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	@$(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+		|| { echo "hopyard needs Python 3.11 or 3.12, .venv has $$($(BIN)/python --version 2>&1):" \
+		"remove .venv and say make PYTHON=python3.12" >&2; exit 1; }
+	@echo "environment: installing requirements/dev.txt into .venv (a minute or two the first time)"
+	@if ! { command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt; }; \
+	then $(BIN)/python -m pip install -qq --require-hashes -r requirements/dev.txt; fi
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(STAMP)
+	@$(BIN)/hopyard run --out output/demo
+
+test: lint
+	@echo "pytest"
+	@$(BIN)/python -m pytest -q
+
+lint: $(STAMP)
+	@echo "ruff check"
+	@$(BIN)/ruff check --quiet .
+	@echo "ruff format --check"
+	@$(BIN)/ruff format --quiet --check . || { echo "not in the agreed format: make format" >&2; exit 1; }
+	@echo "mypy"
+	@$(BIN)/mypy --strict --no-error-summary $(PACKAGES)
+	@echo "lint-imports"
+	@$(BIN)/lint-imports --no-logo
+
+format: $(STAMP)
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks
+
+# Exact versions with the hashes of every file of each release, so for every platform; and no addresses.
+COMPILE = $(shell command -v uv || echo $(BIN)/uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
+
+lock: $(STAMP)
+	@$(COMPILE) --extra dev pyproject.toml --output-file requirements/dev.txt
+	@$(COMPILE) --constraint requirements/dev.txt pyproject.toml --output-file requirements/base.txt
+	@echo "locked $$(grep -c == requirements/dev.txt) distributions, $$(grep -c == requirements/base.txt) of them without the tools"
+
+clean:
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist output/demo
+	@find $(PACKAGES) tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
