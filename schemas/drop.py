@@ -25,6 +25,7 @@ class DropReason(StrEnum):
     ANNOTATION_SIZE_MISMATCH = "annotation_size_mismatch"
     MISSING_IMAGE = "missing_image"
     UNKNOWN_CATEGORY = "unknown_category"
+    BAD_ANNOTATION = "bad_annotation"
     EMPTY_MASK = "empty_mask"
     BAD_POLYGON = "bad_polygon"
     BAD_RLE = "bad_rle"
@@ -37,6 +38,7 @@ class DropReason(StrEnum):
     CATEGORY_TRUNCATED = "category_truncated"
     CATEGORY_NOT_COUNTABLE = "category_not_countable"
     CATEGORY_CROWDED = "category_crowded"
+    CATEGORY_INCOMPLETE = "category_incomplete"
     # synthesize
     TOO_FEW_INSTANCES = "too_few_instances"
     TOO_FEW_CATEGORIES = "too_few_categories"
