@@ -1,0 +1,1 @@
+"""Segmentation back-ends: where masks come from."""
