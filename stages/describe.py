@@ -1,0 +1,184 @@
+"""Instances of one image to described instances and to the categories that may be counted there.
+
+In: the image, its pixels, what segmenting gave, what the source supports. Out: the instances, with a measured colour
+where the source states none; one category record per category seen, also where all its instances were lost; a drop for
+each category that a person could not count from the picture. Instances of such categories stay.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.category import Category
+from schemas.drop import Drop, DropReason
+from schemas.image import Image
+from schemas.instance import Attribute, Instance
+from schemas.segmentation import Segmentation, lost_categories
+from stages.colours import name_colour
+from stages.masks import BoolMask, rle_to_mask
+
+VERSION = 1
+
+
+class DescribeConfig(BaseModel):
+    """Which categories have colours, and which can be counted in a photo.
+
+    The photo rules hold for instances whose visible fraction is unknown; a source that states it knows all its objects.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_area_share: float = Field(default=0.004, ge=0, le=1)
+    """A photo's category with an instance below this share of the image has probably more that nobody outlined."""
+    max_instances: int = Field(default=12, gt=0)
+    max_box_iou: float = Field(default=0.6, gt=0, le=1)
+    """Above this overlap of two boxes, whether there are one or two things is unclear."""
+    max_truncated_share: float = Field(default=0.5, ge=0, le=1)
+    """Of a category's instances that touch the border, the largest share."""
+    erosion_px: int = Field(default=2, ge=0)
+    """Ring of a mask that is not looked at for its colour: outlines are drawn by hand."""
+    min_colour_pixels: int = Field(default=150, gt=0)
+    colourless_categories: tuple[str, ...] = ("person",)
+    uncountable_categories: tuple[tuple[str, str], ...] = (("dining table", "has no clear limits"),)
+    """Singular noun and why people disagree about its number."""
+
+
+class Description(NamedTuple):
+    """The described instances, the categories, and a drop per category that cannot be counted."""
+
+    instances: tuple[Instance, ...]
+    categories: tuple[Category, ...]
+    drops: tuple[Drop, ...]
+
+
+def describe(
+    image: Image,
+    pixels: NDArray[np.uint8],
+    segmentation: Segmentation,
+    supports: Sequence[str],
+    config: DescribeConfig,
+) -> Description:
+    """Returns the instances with colours, and what may be counted in this image."""
+    coloured = "colour" in supports
+    instances = tuple(
+        _with_colour(instance, pixels, config) if coloured else instance for instance in segmentation.instances
+    )
+    lost = lost_categories(segmentation.drops)
+    names = sorted({instance.category for instance in instances} | set(lost))
+    categories, drops = [], []
+    for name in names:
+        members = [instance for instance in instances if instance.category == name]
+        verdict = _judge_lost(lost.get(name)) or _judge_members(name, members, image, config)
+        reason, detail = verdict or (None, "")
+        categories.append(
+            Category(
+                image_id=image.image_id,
+                category=name,
+                instance_count=len(members),
+                countable=reason is None,
+                reason=reason.value if reason else "",
+            )
+        )
+        if reason:
+            drop_id = f"{image.image_id}:{name}"
+            drops.append(Drop(stage="describe", id=drop_id, parent_id=image.image_id, reason=reason, detail=detail))
+    return Description(instances, tuple(categories), tuple(drops))
+
+
+_Verdict = tuple[DropReason, str]
+_Rule = Callable[[str, Sequence[Instance], Image, DescribeConfig], str]
+
+
+def _judge_lost(lost: Counter[DropReason] | None) -> _Verdict | None:
+    """Returns why a category is not countable where the source has annotations of it that gave no instance."""
+    if not lost:
+        return None
+    told = ", ".join(f"{number} x {reason.value}" for reason, number in sorted(lost.items()))
+    if DropReason.CROWD_REGION in lost:
+        return DropReason.CATEGORY_HAS_CROWD, f"annotations without an instance: {told}"
+    return DropReason.CATEGORY_INCOMPLETE, f"annotations without an instance: {told}"
+
+
+def _judge_members(name: str, members: Sequence[Instance], image: Image, config: DescribeConfig) -> _Verdict | None:
+    """Returns why a category is not countable, or None. Where the source knows every object, all are."""
+    if all(instance.visible_fraction is not None for instance in members):
+        return None
+    for reason, rule in _RULES:
+        detail = rule(name, members, image, config)
+        if detail:
+            return reason, detail
+    return None
+
+
+def _named_uncountable(name: str, _: Sequence[Instance], __: Image, config: DescribeConfig) -> str:
+    return next((f"{name}: {why}" for noun, why in config.uncountable_categories if noun == name), "")
+
+
+def _too_many(_: str, members: Sequence[Instance], __: Image, config: DescribeConfig) -> str:
+    over = len(members) > config.max_instances
+    return f"{len(members)} instances, more than {config.max_instances}" if over else ""
+
+
+def _some_tiny(_: str, members: Sequence[Instance], image: Image, config: DescribeConfig) -> str:
+    share = min(instance.area for instance in members) / (image.width * image.height)
+    tiny = share < config.min_area_share
+    return f"the smallest covers {share:.2%} of the image, less than {config.min_area_share:.2%}" if tiny else ""
+
+
+def _many_truncated(_: str, members: Sequence[Instance], __: Image, config: DescribeConfig) -> str:
+    cut = sum(instance.truncated for instance in members)
+    over = cut > config.max_truncated_share * len(members)
+    return f"{cut} of {len(members)} are cut off by the border" if over else ""
+
+
+def _some_overlap(_: str, members: Sequence[Instance], __: Image, config: DescribeConfig) -> str:
+    overlaps = (_box_iou(one.box_xyxy, other.box_xyxy) for one, other in combinations(members, 2))
+    most = max(overlaps, default=0.0)
+    return f"two boxes overlap by IoU {most:.2f}, above {config.max_box_iou}" if most > config.max_box_iou else ""
+
+
+_RULES: tuple[tuple[DropReason, _Rule], ...] = (
+    (DropReason.CATEGORY_NOT_COUNTABLE, _named_uncountable),
+    (DropReason.CATEGORY_CROWDED, _too_many),
+    (DropReason.CATEGORY_HAS_TINY_INSTANCES, _some_tiny),
+    (DropReason.CATEGORY_TRUNCATED, _many_truncated),
+    (DropReason.CATEGORY_CROWDED, _some_overlap),
+)
+
+
+def _box_iou(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(0.0, width) * max(0.0, height)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return shared / (areas - shared)
+
+
+def _with_colour(instance: Instance, pixels: NDArray[np.uint8], config: DescribeConfig) -> Instance:
+    """Returns a photo's instance with its measured colour, where it has one and colour words make sense for it."""
+    stated = instance.visible_fraction is not None or any(one.key == "colour" for one in instance.attributes)
+    if stated or instance.category in config.colourless_categories:
+        return instance
+    inner = _erode(rle_to_mask(instance.mask), config.erosion_px)
+    if np.count_nonzero(inner) < config.min_colour_pixels:
+        return instance
+    name = name_colour(pixels[inner])
+    if name is None:
+        return instance
+    colour = Attribute(key="colour", value=name.term, confidence=name.confidence)
+    attributes = tuple(sorted((*instance.attributes, colour), key=lambda attribute: attribute.key))
+    return instance.model_copy(update={"attributes": attributes})
+
+
+def _erode(mask: BoolMask, steps: int) -> BoolMask:
+    """Returns the mask without its outermost ``steps`` pixels; the picture's border is no edge."""
+    inner = mask
+    for _ in range(steps):
+        padded = np.pad(inner, 1, mode="edge")
+        inner = inner & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return inner
