@@ -1,0 +1,120 @@
+"""The fast executor: a program over bit sets.
+
+Undefined is `None` and spreads, except through a choice that does not take the undefined branch. Programs are checked
+once (`check_program`); after that execution cannot raise on any scene.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from schemas.program import Program, Step, canonical
+from stages.operators import load_operators
+from stages.operators.operator import Operator, Value, ValueType
+from stages.scene_index import SceneIndex
+from stages.terms import DEPTH_KEYS, DEPTH_RELATIONS, REGIONS, Key, Relation
+
+_CHOICES = frozenset({"choose", "choose_number"})
+_PARAM_VALUES: dict[str, frozenset[str]] = {
+    "relation": frozenset(Relation),
+    "half": frozenset(REGIONS),
+    "how": frozenset({"more", "fewer", "equal"}),
+}
+_ORDERED_BY_KEY = frozenset({"extreme", "nth", "rank"})
+
+
+def check_program(program: Program) -> None:
+    """Checks that a program is well formed: known operators, typed earlier inputs, params in range, a number at the end.
+
+    Raises:
+        ValueError: naming the step, what it has and what it should have.
+    """
+    if not program.steps:
+        raise ValueError("a program has at least one step")
+    operators = load_operators()
+    types: list[ValueType] = []
+    for number, step in enumerate(program.steps):
+        operator = operators.get(step.operator)
+        if operator is None:
+            raise ValueError(f"step {number}: unknown operator {step.operator!r}")
+        if any(not isinstance(i, int) or not 0 <= i < number for i in step.inputs):
+            raise ValueError(f"step {number}: inputs {list(step.inputs)} must be earlier steps")
+        found = tuple(types[i] for i in step.inputs)
+        if found != operator.inputs:
+            wanted = ", ".join(operator.inputs)
+            raise ValueError(f"step {number}: {step.operator} takes ({wanted}), got ({', '.join(found)})")
+        _check_params(number, step, operator)
+        types.append(operator.output)
+    if types[-1] is not ValueType.NUMBER:
+        raise ValueError(f"a program ends in a number, this one in a {types[-1]}")
+
+
+def _check_params(number: int, step: Step, operator: Operator) -> None:
+    if len(step.params) != len(operator.params):
+        raise ValueError(f"step {number}: {step.operator} takes {len(operator.params)} params, got {len(step.params)}")
+    for name, value in zip(operator.params, step.params, strict=True):
+        allowed = _PARAM_VALUES.get(name)
+        if name == "key" and operator.name in _ORDERED_BY_KEY:
+            allowed = frozenset(Key)
+        if name == "n" and (not isinstance(value, int) or value < 1):
+            raise ValueError(f"step {number}: n must be a positive integer, got {value!r}")
+        if allowed is not None and value not in allowed:
+            raise ValueError(f"step {number}: {name} must be one of {sorted(allowed)}, got {value!r}")
+
+
+@lru_cache(maxsize=4096)
+def operator_of(name: str) -> Operator:
+    """Returns the operator of that name; raises KeyError for an unknown one."""
+    return load_operators()[name]
+
+
+def execute(index: SceneIndex, program: Program) -> list[Value | None]:
+    """Returns the value of every step; None where it is undefined."""
+    values: list[Value | None] = []
+    for step in program.steps:
+        values.append(apply_step(index, step, values))
+    return values
+
+
+def apply_step(index: SceneIndex, step: Step, values: Sequence[Value | None]) -> Value | None:
+    """Returns the value of one step given the values of earlier ones."""
+    inputs = tuple(values[i] for i in step.inputs)
+    if None in inputs and not (step.operator in _CHOICES and inputs[0] is not None):
+        return None
+    return operator_of(step.operator).run(index, inputs, step.params)  # type: ignore[arg-type]
+
+
+def executed_steps(program: Program, values: Sequence[Value | None]) -> list[int]:
+    """Returns the steps that the answer really used, ascending: a choice uses only the branch it takes."""
+    used: set[int] = set()
+    waiting = [len(program.steps) - 1]
+    while waiting:
+        number = waiting.pop()
+        if number in used:
+            continue
+        used.add(number)
+        step = program.steps[number]
+        if step.operator in _CHOICES:
+            waiting += [step.inputs[0], step.inputs[1] if values[step.inputs[0]] else step.inputs[2]]
+        else:
+            waiting += step.inputs
+    return sorted(used)
+
+
+def unsupported_facts(index: SceneIndex, program: Program) -> list[str]:
+    """Returns what the program asks for and the scene's source cannot state, in words; empty where all is supported."""
+    missing: list[str] = []
+    supports = index.scene.supports
+    for step in program.steps:
+        name = step.operator
+        if name in ("attribute", "same_attribute", "read", "measure") and step.params[0] not in supports:
+            missing.append(f"{name} needs {step.params[0]}")
+        if name == "related" and step.params[0] in DEPTH_RELATIONS and not index.has_depth:
+            missing.append(f"relation {step.params[0]} needs depth")
+        if name in _ORDERED_BY_KEY and step.params[0] in DEPTH_KEYS and not index.has_depth:
+            missing.append(f"ordering {step.params[0]} needs depth")
+    return missing
+
+
+def is_canonical(program: Program) -> bool:
+    """Returns whether every step is an ancestor of the answer, none is repeated, and the order is the canonical one."""
+    return canonical(program) == program

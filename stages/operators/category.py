@@ -1,0 +1,34 @@
+"""category(Set; name) -> Set: the members of one category, by exact name."""
+
+from schemas.program import Param, Step
+from stages.operators.operator import Example, Operator, Role, Value, ValueType
+from stages.scene_index import SceneIndex
+
+
+def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...]) -> Value:
+    """Returns the members whose category is the parameter."""
+    return inputs[0] & index.category_bits.get(str(params[0]), 0)
+
+
+def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...], output: Value) -> float:
+    """Returns infinity for a countable category, 0 for one that may not be counted in this picture."""
+    return float("inf") if str(params[0]) in index.countable else 0.0
+
+
+OPERATOR = Operator(
+    name="category",
+    inputs=(ValueType.SET,),
+    output=ValueType.SET,
+    role=Role.DESCRIBE,
+    run=run,
+    sql="""
+        SELECT cur.pid, cur.i, sets.inst
+        FROM cur JOIN sets ON sets.pid = cur.pid AND sets.i = cur.a
+        JOIN inst ON inst.id = sets.inst AND inst.category = cur.p0
+    """,
+    example=Example((Step("scene"), Step("category", (0,), ("ball",))), ("ball one", "ball two")),
+    phrases=("{noun}",),
+    params=("category",),
+    margin=margin,
+    fact="countability",
+)

@@ -1,0 +1,26 @@
+"""count(Set) -> Number: how many members."""
+
+from schemas.program import Param, Step
+from stages.operators.operator import Example, Operator, Role, Value, ValueType
+from stages.scene_index import SceneIndex
+
+
+def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...]) -> Value:
+    """Returns the number of members; 0 for an empty set."""
+    return inputs[0].bit_count()
+
+
+OPERATOR = Operator(
+    name="count",
+    inputs=(ValueType.SET,),
+    output=ValueType.NUMBER,
+    role=Role.PERCEIVE,
+    run=run,
+    sql="""
+        SELECT cur.pid, cur.i, count(sets.inst) AS val
+        FROM cur LEFT JOIN sets ON sets.pid = cur.pid AND sets.i = cur.a
+        GROUP BY cur.pid, cur.i
+    """,
+    example=Example((Step("scene"), Step("category", (0,), ("ball",)), Step("count", (1,))), 2),
+    phrases=("How many {things} {are} {where}?", "Count the {things} {where}. How many do you get?"),
+)

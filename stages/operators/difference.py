@@ -1,0 +1,35 @@
+"""difference(Number, Number) -> Number: the absolute difference."""
+
+from schemas.program import Param, Step
+from stages.operators.operator import Example, Operator, Role, Value, ValueType
+from stages.scene_index import SceneIndex
+
+
+def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...]) -> Value:
+    """Returns the absolute difference."""
+    return abs(inputs[0] - inputs[1])
+
+
+OPERATOR = Operator(
+    name="difference",
+    inputs=(ValueType.NUMBER, ValueType.NUMBER),
+    output=ValueType.NUMBER,
+    role=Role.REASON,
+    run=run,
+    sql="""
+        SELECT cur.pid, cur.i, abs(x.val - y.val) AS val
+        FROM cur JOIN numbers x ON x.pid = cur.pid AND x.i = cur.a JOIN numbers y ON y.pid = cur.pid AND y.i = cur.b
+    """,
+    example=Example(
+        (
+            Step("scene"),
+            Step("category", (0,), ("ball",)),
+            Step("count", (1,)),
+            Step("category", (0,), ("box",)),
+            Step("count", (3,)),
+            Step("difference", (2, 4)),
+        ),
+        1,
+    ),
+    phrases=("By how much do {first} and {second} differ?",),
+)

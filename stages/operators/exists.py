@@ -1,0 +1,26 @@
+"""exists(Set) -> Truth: whether the set has a member."""
+
+from schemas.program import Param, Step
+from stages.operators.operator import Example, Operator, Role, Value, ValueType
+from stages.scene_index import SceneIndex
+
+
+def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...]) -> Value:
+    """Returns whether there is at least one."""
+    return inputs[0] != 0
+
+
+OPERATOR = Operator(
+    name="exists",
+    inputs=(ValueType.SET,),
+    output=ValueType.TRUTH,
+    role=Role.PERCEIVE,
+    run=run,
+    sql="""
+        SELECT cur.pid, cur.i, count(sets.inst) > 0 AS val
+        FROM cur LEFT JOIN sets ON sets.pid = cur.pid AND sets.i = cur.a
+        GROUP BY cur.pid, cur.i
+    """,
+    example=Example((Step("scene"), Step("category", (0,), ("dog",)), Step("exists", (1,))), False),
+    phrases=("there is {a_thing} {where}",),
+)

@@ -1,0 +1,59 @@
+"""farthest(One, Set) -> One: the member with the greatest centroid distance to the instance."""
+
+from schemas.program import Param, Step
+from stages.operators.operator import Example, Operator, Role, Value, ValueType
+from stages.scene_index import SceneIndex
+
+
+def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...]) -> Value | None:
+    """Returns the farthest other member; undefined where there is none or two tie."""
+    one, bits = inputs
+    row = index.squared_distances[one]
+    found: int | None = None
+    for other in reversed(index.near_orders[one]):
+        if bits >> other & 1:
+            if found is not None:
+                return None if row[other] == row[found] else found
+            found = other
+    return found
+
+
+def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...], output: Value) -> float:
+    """Returns the lead over the runner-up, by centroids and by boxes."""
+    one, bits = inputs
+    rivals = index.members(bits & ~(1 << one | 1 << output))
+    return min((index.near_leads(one, other)[output] for other in rivals), default=float("inf"))
+
+
+def flip(params: tuple[Param, ...]) -> tuple[str, tuple[Param, ...]]:
+    """Returns the other end."""
+    return "nearest", ()
+
+
+OPERATOR = Operator(
+    name="farthest",
+    inputs=(ValueType.ONE, ValueType.SET),
+    output=ValueType.ONE,
+    role=Role.SELECT,
+    run=run,
+    sql="""
+        SELECT pid, i, inst FROM (
+            SELECT cur.pid, cur.i, sets.inst,
+                rank() OVER (
+                    PARTITION BY cur.pid, cur.i
+                    ORDER BY (other.cx - own.cx) * (other.cx - own.cx) + (other.cy - own.cy) * (other.cy - own.cy) DESC
+                ) AS place
+            FROM cur JOIN ones ON ones.pid = cur.pid AND ones.i = cur.a JOIN inst own ON own.id = ones.inst
+            JOIN sets ON sets.pid = cur.pid AND sets.i = cur.b AND sets.inst <> ones.inst
+            JOIN inst other ON other.id = sets.inst
+        ) WHERE place = 1 QUALIFY count(*) OVER (PARTITION BY pid, i) = 1
+    """,
+    example=Example(
+        (Step("scene"), Step("category", (0,), ("cup",)), Step("only", (1,)), Step("farthest", (2, 0))),
+        "star",
+    ),
+    phrases=("farthest away from {one}",),
+    margin=margin,
+    fact="distance ratio",
+    flip=flip,
+)

@@ -1,0 +1,27 @@
+"""only(Set) -> One: the single member of a set."""
+
+from schemas.program import Param, Step
+from stages.operators.operator import Example, Operator, Role, Value, ValueType
+from stages.scene_index import SceneIndex
+
+
+def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...]) -> Value | None:
+    """Returns the member; undefined unless there is exactly one."""
+    bits = inputs[0]
+    return bits.bit_length() - 1 if bits and bits & (bits - 1) == 0 else None
+
+
+OPERATOR = Operator(
+    name="only",
+    inputs=(ValueType.SET,),
+    output=ValueType.ONE,
+    role=Role.SELECT,
+    run=run,
+    sql="""
+        SELECT cur.pid, cur.i, any_value(sets.inst) AS inst
+        FROM cur JOIN sets ON sets.pid = cur.pid AND sets.i = cur.a
+        GROUP BY cur.pid, cur.i HAVING count(*) = 1
+    """,
+    example=Example((Step("scene"), Step("category", (0,), ("cup",)), Step("only", (1,))), "cup"),
+    phrases=("the {noun}",),
+)

@@ -1,0 +1,35 @@
+"""subtract(Number, Number) -> Number: the first minus the second."""
+
+from schemas.program import Param, Step
+from stages.operators.operator import Example, Operator, Role, Value, ValueType
+from stages.scene_index import SceneIndex
+
+
+def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...]) -> Value:
+    """Returns the first minus the second."""
+    return inputs[0] - inputs[1]
+
+
+OPERATOR = Operator(
+    name="subtract",
+    inputs=(ValueType.NUMBER, ValueType.NUMBER),
+    output=ValueType.NUMBER,
+    role=Role.REASON,
+    run=run,
+    sql="""
+        SELECT cur.pid, cur.i, x.val - y.val AS val
+        FROM cur JOIN numbers x ON x.pid = cur.pid AND x.i = cur.a JOIN numbers y ON y.pid = cur.pid AND y.i = cur.b
+    """,
+    example=Example(
+        (
+            Step("scene"),
+            Step("category", (0,), ("ball",)),
+            Step("count", (1,)),
+            Step("category", (0,), ("box",)),
+            Step("count", (3,)),
+            Step("subtract", (2, 4)),
+        ),
+        1,
+    ),
+    phrases=("Take {second} away from {first}. What is left?",),
+)

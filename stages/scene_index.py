@@ -1,0 +1,288 @@
+"""A scene prepared for fast execution: instances as bits, relations and orderings as precomputed rows.
+
+A set of instances is an int whose bit ``i`` stands for ``index.instances[i]``; one instance is its position ``i``.
+Margins are in units of their cut-off: 1 lies on the decision line's safety limit, below 1 is unsafe, 0 is undecidable.
+"""
+
+import math
+from functools import cached_property
+
+from pydantic import Field
+
+from schemas.instance import SPAN_GRID, Span
+from schemas.record import Record
+from schemas.scene import Scene
+from stages.terms import Key, Relation
+
+
+class MarginConfig(Record):
+    """The cut-offs of perceptual facts, as shares of the picture where not said otherwise."""
+
+    side_gap: float = Field(default=0.04, gt=0)
+    """Least centroid distance of left/right (of the width) and above/below (of the height)."""
+    side_overlap: float = Field(default=0.5, ge=0)
+    """Least centroid distance in units of the larger extent along the axis: at 0.5 each centre clears the other's edge."""
+    order_gap: float = Field(default=0.04, gt=0)
+    """Least lead of an extreme instance, by centroid and by edge."""
+    area_ratio: float = Field(default=1.5, gt=1)
+    """Least ratio of visible areas (and of box areas) for largest and smallest."""
+    near_ratio: float = Field(default=1.25, gt=1)
+    """Least ratio of distances for nearest and farthest."""
+    near_gap: float = Field(default=0.03, gt=0)
+    """Least difference of distances, between centroids and between boxes, in units of the diagonal."""
+    depth_gap: float = Field(default=0.05, gt=0)
+    """Least difference of depth, in the source's unit."""
+    confidence: float = Field(default=0.6, gt=0, le=1)
+    """Least confidence of an attribute, of those that have it and of those that have another."""
+    contact_cells: int = Field(default=2, gt=0)
+    """Least number of grid cells in contact, and least empty cells between instances that do not touch."""
+
+
+class SceneIndex:
+    """Everything about one scene that operators ask for. Read-only after construction, though rows are made lazily."""
+
+    def __init__(self, scene: Scene, margins: MarginConfig | None = None) -> None:
+        """Prepares the cheap parts: geometry, category and attribute bits."""
+        self.scene = scene
+        self.margins = margins or MarginConfig()
+        self.instances = scene.instances
+        self.n = len(scene.instances)
+        self.position_of = {instance.instance_id: i for i, instance in enumerate(scene.instances)}
+        self.everything = (1 << self.n) - 1
+        self.width = float(scene.image.width)
+        self.height = float(scene.image.height)
+        self.diagonal = math.hypot(self.width, self.height)
+        self.cx = [instance.centroid_xy[0] for instance in scene.instances]
+        self.cy = [instance.centroid_xy[1] for instance in scene.instances]
+        self.boxes = [instance.box_xyxy for instance in scene.instances]
+        self.areas = [float(instance.area) for instance in scene.instances]
+        self.depths = [instance.depth for instance in scene.instances]
+        self.category_bits: dict[str, int] = {}
+        self.attribute_bits: dict[tuple[str, str], int] = {}
+        self.confidences: dict[str, list[float]] = {}
+        self.values: dict[str, list[str | None]] = {}
+        for position, instance in enumerate(scene.instances):
+            self.category_bits[instance.category] = self.category_bits.get(instance.category, 0) | 1 << position
+            for attribute in instance.attributes:
+                pair = (attribute.key, attribute.value)
+                self.attribute_bits[pair] = self.attribute_bits.get(pair, 0) | 1 << position
+                self.confidences.setdefault(attribute.key, [0.0] * self.n)[position] = attribute.confidence
+                self.values.setdefault(attribute.key, [None] * self.n)[position] = attribute.value
+        self.countable = {row.category for row in scene.categories if row.countable}
+        self.has_depth = "depth" in scene.supports and all(depth is not None for depth in self.depths)
+        self._related: dict[str, list[int]] = {}
+        self._unclear: dict[str, list[int]] = {}
+        self._order: dict[str, list[int]] = {}
+        self._leads: dict[str, list[list[float]]] = {}
+        self._near_leads: dict[tuple[int, int], list[float]] = {}
+
+    def members(self, bits: int) -> list[int]:
+        """Returns the positions of a set, ascending."""
+        return [i for i in range(self.n) if bits >> i & 1]
+
+    @cached_property
+    def squared_distances(self) -> list[list[float]]:
+        """``[a][b]``: squared centroid distance, pixels squared."""
+        return [
+            [(self.cx[a] - self.cx[b]) ** 2 + (self.cy[a] - self.cy[b]) ** 2 for b in range(self.n)]
+            for a in range(self.n)
+        ]
+
+    @cached_property
+    def near_orders(self) -> list[list[int]]:
+        """``[a]``: all others, nearest centroid first."""
+        return [
+            sorted((b for b in range(self.n) if b != a), key=self.squared_distances[a].__getitem__)
+            for a in range(self.n)
+        ]
+
+    @cached_property
+    def distances(self) -> list[list[float]]:
+        """``[a][b]``: centroid distance in units of the diagonal."""
+        return [[math.sqrt(d) / self.diagonal for d in row] for row in self.squared_distances]
+
+    @cached_property
+    def box_gaps(self) -> list[list[float]]:
+        """``[a][b]``: empty distance between boxes in units of the diagonal; 0 where they meet."""
+        return [[_box_gap(a, b) / self.diagonal for b in self.boxes] for a in self.boxes]
+
+    def related(self, relation: str) -> list[int]:
+        """Returns per instance the set of instances that stand in the relation to it (never itself)."""
+        if relation not in self._related:
+            self._related[relation] = [
+                sum(1 << b for b in range(self.n) if b != a and self._stands(relation, b, a)) for a in range(self.n)
+            ]
+        return self._related[relation]
+
+    def unclear(self, relation: str) -> list[int]:
+        """Returns per instance the set of others for which the relation, held or not, is below its cut-off."""
+        if relation not in self._unclear:
+            self._unclear[relation] = [
+                sum(1 << b for b in range(self.n) if b != a and self.relation_margin(relation, a, b) < 1.0)
+                for a in range(self.n)
+            ]
+        return self._unclear[relation]
+
+    def _stands(self, relation: str, b: int, a: int) -> bool:
+        match relation:
+            case Relation.LEFT:
+                return self.cx[b] < self.cx[a]
+            case Relation.RIGHT:
+                return self.cx[b] > self.cx[a]
+            case Relation.ABOVE:
+                return self.cy[b] < self.cy[a]
+            case Relation.BELOW:
+                return self.cy[b] > self.cy[a]
+            case Relation.FRONT | Relation.BEHIND:
+                first, second = self.depths[b], self.depths[a]
+                if first is None or second is None:
+                    return False
+                return first < second if relation == Relation.FRONT else first > second
+            case Relation.TOUCHING:
+                return self.contacts[a][b] > 0
+            case Relation.INSIDE:
+                inner, outer = self.boxes[b], self.boxes[a]
+                return inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
+        raise ValueError(f"unknown relation {relation!r}")
+
+    def relation_margin(self, relation: str, a: int, b: int) -> float:
+        """Returns how clear it is whether ``b`` stands in the relation to ``a``, either way."""
+        limits = self.margins
+        match relation:
+            case Relation.LEFT | Relation.RIGHT:
+                extent = max(self.boxes[a][2] - self.boxes[a][0], self.boxes[b][2] - self.boxes[b][0])
+                return abs(self.cx[a] - self.cx[b]) / max(limits.side_gap * self.width, limits.side_overlap * extent)
+            case Relation.ABOVE | Relation.BELOW:
+                extent = max(self.boxes[a][3] - self.boxes[a][1], self.boxes[b][3] - self.boxes[b][1])
+                return abs(self.cy[a] - self.cy[b]) / max(limits.side_gap * self.height, limits.side_overlap * extent)
+            case Relation.FRONT | Relation.BEHIND:
+                first, second = self.depths[a], self.depths[b]
+                return 0.0 if first is None or second is None else abs(first - second) / limits.depth_gap
+            case Relation.TOUCHING:
+                cells = self.contacts[a][b] if self.contacts[a][b] > 0 else -self.contacts[a][b]
+                return cells / limits.contact_cells
+            case Relation.INSIDE:
+                return self._inside_margin(b, a)
+        raise ValueError(f"unknown relation {relation!r}")
+
+    def _inside_margin(self, inner: int, outer: int) -> float:
+        b, a = self.boxes[inner], self.boxes[outer]
+        slacks = (b[0] - a[0], b[1] - a[1], a[2] - b[2], a[3] - b[3])
+        return abs(min(slacks)) / (self.margins.side_gap * 0.5 * min(self.width, self.height))
+
+    @cached_property
+    def contacts(self) -> list[list[int]]:
+        """``[a][b]``: number of touching span pairs on the grid; where 0, minus the empty cells between them (at most 4)."""
+        spans = [instance.spans for instance in self.instances]
+        rows = [[0] * self.n for _ in range(self.n)]
+        for a in range(self.n):
+            for b in range(a):
+                rows[a][b] = rows[b][a] = _contact(spans[a], spans[b])
+        return rows
+
+    def key_values(self, key: str) -> list[float]:
+        """Returns per instance the value that the ordering sorts by, ascending."""
+        match key:
+            case Key.LEFTMOST:
+                return self.cx
+            case Key.RIGHTMOST:
+                return [-value for value in self.cx]
+            case Key.HIGHEST:
+                return self.cy
+            case Key.LOWEST:
+                return [-value for value in self.cy]
+            case Key.SMALLEST:
+                return self.areas
+            case Key.LARGEST:
+                return [-value for value in self.areas]
+            case Key.FRONTMOST:
+                return [math.inf if depth is None else depth for depth in self.depths]
+            case Key.BACKMOST:
+                return [math.inf if depth is None else -depth for depth in self.depths]
+        raise ValueError(f"unknown ordering {key!r}")
+
+    def order(self, key: str) -> list[int]:
+        """Returns all positions in the ordering, ties by position."""
+        if key not in self._order:
+            self._order[key] = sorted(range(self.n), key=self.key_values(key).__getitem__)
+        return self._order[key]
+
+    def leads(self, key: str) -> list[list[float]]:
+        """Returns ``[a][b]``: by how much ``a`` comes before ``b`` in the ordering, in cut-offs (negative: after)."""
+        if key not in self._leads:
+            self._leads[key] = [[self._lead(key, a, b) for b in range(self.n)] for a in range(self.n)]
+        return self._leads[key]
+
+    def _lead(self, key: str, a: int, b: int) -> float:
+        limits = self.margins
+        first, second = self.boxes[a], self.boxes[b]
+        match key:
+            case Key.LEFTMOST:
+                return min(self.cx[b] - self.cx[a], second[0] - first[0]) / (limits.order_gap * self.width)
+            case Key.RIGHTMOST:
+                return min(self.cx[a] - self.cx[b], first[2] - second[2]) / (limits.order_gap * self.width)
+            case Key.HIGHEST:
+                return min(self.cy[b] - self.cy[a], second[1] - first[1]) / (limits.order_gap * self.height)
+            case Key.LOWEST:
+                return min(self.cy[a] - self.cy[b], first[3] - second[3]) / (limits.order_gap * self.height)
+            case Key.LARGEST:
+                return self._size_lead(a, b)
+            case Key.SMALLEST:
+                return self._size_lead(b, a)
+        front, back = self.depths[a], self.depths[b]
+        if front is None or back is None:
+            return 0.0
+        return (back - front if key == Key.FRONTMOST else front - back) / limits.depth_gap
+
+    def _size_lead(self, larger: int, smaller: int) -> float:
+        ratio = min(
+            self.areas[larger] / self.areas[smaller], _box_area(self.boxes[larger]) / _box_area(self.boxes[smaller])
+        )
+        return math.log(max(ratio, 1e-9)) / math.log(self.margins.area_ratio)
+
+    def near_leads(self, x: int, winner: int) -> list[float]:
+        """Returns per instance by how much ``winner`` is nearer to ``x`` than it is, in cut-offs."""
+        if (x, winner) not in self._near_leads:
+            self._near_leads[x, winner] = [self._near_lead(x, winner, other) for other in range(self.n)]
+        return self._near_leads[x, winner]
+
+    def _near_lead(self, x: int, near: int, far: int) -> float:
+        limits = self.margins
+        d_near, d_far = self.distances[x][near], self.distances[x][far]
+        gap_near, gap_far = self.box_gaps[x][near], self.box_gaps[x][far]
+        ratio = (d_far / max(d_near, 1e-9) - 1.0) / (limits.near_ratio - 1.0)
+        return min(ratio, (d_far - d_near) / limits.near_gap, (gap_far - gap_near) / limits.near_gap)
+
+    def attribute_margin(self, key: str, bits: int) -> float:
+        """Returns the least confidence of the attribute within the set, in cut-offs; 0 where a member has no value."""
+        confidences = self.confidences.get(key)
+        if confidences is None:
+            return 0.0 if bits else math.inf
+        least = min((confidences[i] for i in self.members(bits)), default=math.inf)
+        return least / self.margins.confidence
+
+
+def _box_area(box: tuple[float, float, float, float]) -> float:
+    return max(1.0, (box[2] - box[0]) * (box[3] - box[1]))
+
+
+def _box_gap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+    dx = max(a[0] - b[2], b[0] - a[2], 0.0)
+    dy = max(a[1] - b[3], b[1] - a[3], 0.0)
+    return math.hypot(dx, dy)
+
+
+def _contact(a: tuple[Span, ...], b: tuple[Span, ...]) -> int:
+    touching = 0
+    nearest = SPAN_GRID
+    for first in a:
+        for second in b:
+            dy = abs(first.y - second.y)
+            if dy > 5:
+                continue
+            dx = max(first.x0 - second.x1, second.x0 - first.x1, 0)
+            if dy <= 1 and dx == 0:
+                touching += 1
+            else:
+                nearest = min(nearest, max(dy - 1, dx))
+    return touching if touching else -min(nearest, 4)
