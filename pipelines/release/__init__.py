@@ -1,0 +1,1 @@
+"""Files that are copied unchanged into every release."""
