@@ -133,8 +133,6 @@ class Sample(Record):
     """File of the release."""
     row: int = Field(ge=0)
     """Position in that file."""
-    picture_sha256: str
-    """Of the embedded picture's bytes."""
     config_hash: str
     release: str
     """Key of the release: what its content is a function of."""
@@ -151,7 +149,6 @@ SAMPLE_SCHEMA = pa.schema(
         ("tier", pa.string()),
         ("file", pa.string()),
         ("row", pa.int64()),
-        ("picture_sha256", pa.string()),
         ("config_hash", pa.string()),
         ("release", pa.string()),
     ]
