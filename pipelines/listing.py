@@ -1,0 +1,158 @@
+"""Which files a source folder has: sorted uris, cut into shards.
+
+A file counts as an image by its ending or, with any other ending, by its first bytes, so that a mislabelled picture is
+not lost; hidden files are not looked at. What is listed must become an image or a drop with a reason.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from pipelines.errors import UserError
+from pipelines.ledger import Ledger
+from pipelines.parts import digest_of
+from pipelines.store import Dataset, ShardWriter
+from pipelines.tables import SOURCE_SCHEMA
+from schemas.drop import Drop, DropReason
+from schemas.manifest import WHOLE_DATASET, ShardManifest
+from stages.image_headers import format_of
+
+LIST = "list"
+LIST_VERSION = 1
+
+IMAGE_ENDINGS = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .apng .webp .tif .tiff .bmp .dib .gif .heic .heif .avif .jp2 .jxl .svg .psd".split()
+)
+"""Endings that make a file count as an image; whether it can be read is found out later."""
+
+HEADER_BYTES = 32
+
+
+class Listed(NamedTuple):
+    """One file of the source."""
+
+    uri: str
+    """Path below the source folder, with forward slashes."""
+    file_bytes: int
+
+
+def list_files(source: Path, limit: int | None) -> list[Listed]:
+    """Returns the image files below a folder, sorted by uri; at most ``limit`` of them.
+
+    Raises:
+        UserError: the folder is missing, is no folder, or has no image.
+    """
+    if not source.exists():
+        raise UserError(f"source folder {source} does not exist")
+    if not source.is_dir():
+        raise UserError(f"source {source} is a file; give the folder that holds the images")
+    files = sorted(_walk(source, ""))
+    if not files:
+        raise UserError(f"there is no image in {source}")
+    return files[:limit]
+
+
+def commit_listing(dataset: Dataset, files: Sequence[Listed], shard_size: int) -> ShardManifest:
+    """Commits the files as the table ``sources`` and returns its manifest; one committed earlier must be the same.
+
+    Raises:
+        UserError: the source folder is not what it was when the dataset was begun.
+    """
+    started = time.perf_counter()
+    input_digest = digest_of(*(field for file in files for field in file))
+    key = digest_of(LIST, LIST_VERSION, shard_size, input_digest)
+    for earlier in dataset.manifests(LIST):
+        if earlier.key != key:
+            raise UserError(_changed(dataset, files))
+        return earlier
+    ledger = Ledger(LIST)
+    ledger.take("files", len(files))
+    writer = ShardWriter(dataset, key)
+    nameable = [file for file in files if _is_text(file.uri)]
+    for shard, start in enumerate(range(0, len(nameable), shard_size)):
+        rows = nameable[start : start + shard_size]
+        ledger.keep("files", len(rows))
+        columns = [
+            pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SOURCE_SCHEMA, strict=True)
+        ]
+        writer.add_rows("sources", pa.Table.from_arrays(columns, schema=SOURCE_SCHEMA), shard)
+    ledger.drop("files", [_unnameable(file.uri) for file in files if not _is_text(file.uri)])
+    writer.add_records("drops", ledger.drops, WHOLE_DATASET)
+    return dataset.commit(
+        ShardManifest(
+            stage=LIST,
+            shard=WHOLE_DATASET,
+            key=key,
+            version=LIST_VERSION,
+            config_hash="",
+            input_digest=input_digest,
+            counts=ledger.close(),
+            parts=writer.parts,
+            seconds=time.perf_counter() - started,
+        )
+    )
+
+
+def default_shard_size(file_count: int) -> int:
+    """Returns 8 to 64 images per shard, more only where there would be over a thousand shards."""
+    return max(8, min(64, file_count // 16), -(-file_count // 1000))
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[Listed]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(f"cannot read folder {folder}: {error.strerror or error}") from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
+            continue
+        try:
+            status = entry.stat()
+        except OSError:  # a dangling link: listed, so that reading it fails in the open
+            yield Listed(prefix + entry.name, 0)
+            continue
+        if stat.S_ISREG(status.st_mode) and _is_image(entry):
+            yield Listed(prefix + entry.name, status.st_size)
+
+
+def _is_image(entry: "os.DirEntry[str]") -> bool:
+    if os.path.splitext(entry.name)[1].lower() in IMAGE_ENDINGS:
+        return True
+    try:
+        with open(entry.path, "rb") as file:
+            return format_of(file.read(HEADER_BYTES)) is not None
+    except OSError:
+        return False
+
+
+def _is_text(uri: str) -> bool:
+    try:
+        uri.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unnameable(uri: str) -> Drop:
+    shown = os.fsencode(uri).decode("utf-8", "backslashreplace")
+    detail = "the file's name is not valid UTF-8; rename it"
+    return Drop(stage=LIST, id=shown, parent_id=shown, reason=DropReason.UNREADABLE_IMAGE, detail=detail)
+
+
+def _changed(dataset: Dataset, files: Sequence[Listed]) -> str:
+    old = {row["uri"]: row["file_bytes"] for row in dataset.read("sources").to_pylist()}
+    new = {file.uri: file.file_bytes for file in files}
+    examples = sorted(uri for uri in old.keys() | new.keys() if old.get(uri) != new.get(uri))
+    added, gone = len(new.keys() - old.keys()), len(old.keys() - new.keys())
+    return (
+        f"the source folder of {dataset.root} has changed since it was begun ({added} files more, {gone} gone, "
+        f"{len(examples) - added - gone} resized, e.g. {examples[0] if examples else 'shards'}); use another --out"
+    )

@@ -1,0 +1,73 @@
+"""The tables of a dataset: schema, row order and place of each."""
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from schemas import category, decision, drop, image, instance, question, sample, source_annotation, verdict
+
+INTERNAL_FOLDER = "_internal"
+
+SOURCE_SCHEMA = pa.schema([("uri", pa.string()), ("file_bytes", pa.int64())])
+"""One row per file of the source folder; its shard is the part it lies in."""
+
+ROLLOUT_SCHEMA = pa.schema(
+    [
+        ("question_id", pa.string()),
+        ("image_id", pa.string()),
+        ("model", pa.string()),
+        ("attempt", pa.int32()),
+        ("response", pa.string()),
+        ("answer", pa.int64()),
+    ]
+)
+"""Attempts by models. No stage writes it yet; the view exists so that queries can be written against it."""
+
+ANNOTATION_SCHEMA = pa.schema(
+    [
+        ("question_id", pa.string()),
+        ("image_id", pa.string()),
+        ("annotator", pa.string()),
+        ("answer", pa.int64()),
+        ("seconds", pa.float64()),
+    ]
+)
+"""Answers by people. No stage writes it yet; the view exists so that queries can be written against it."""
+
+
+class TableSpec(NamedTuple):
+    """What is needed to write and read one table."""
+
+    schema: pa.Schema
+    order: tuple[str, ...]
+    """Columns that rows are sorted by inside a part: with them a part is a function of its input."""
+    version: int = 1
+    internal: bool = False
+    """Not shown as a view."""
+
+    def folder(self, name: str) -> str:
+        """Returns the folder of the table below the dataset."""
+        return f"{INTERNAL_FOLDER}/{name}" if self.internal else name
+
+
+TABLES: dict[str, TableSpec] = {
+    "images": TableSpec(image.IMAGE_SCHEMA, ("image_id",), image.SCHEMA_VERSION),
+    "categories": TableSpec(category.CATEGORY_SCHEMA, ("image_id", "category"), category.SCHEMA_VERSION),
+    "instances": TableSpec(instance.INSTANCE_SCHEMA, ("instance_id",), instance.SCHEMA_VERSION),
+    "questions": TableSpec(question.QUESTION_SCHEMA, ("question_id",), question.SCHEMA_VERSION),
+    "verdicts": TableSpec(verdict.VERDICT_SCHEMA, ("question_id", "judge"), verdict.SCHEMA_VERSION),
+    "rollouts": TableSpec(ROLLOUT_SCHEMA, ("question_id", "model", "attempt")),
+    "decisions": TableSpec(decision.DECISION_SCHEMA, ("question_id",), decision.SCHEMA_VERSION),
+    "annotations": TableSpec(ANNOTATION_SCHEMA, ("question_id", "annotator")),
+    "samples": TableSpec(sample.SAMPLE_SCHEMA, ("image_id", "id"), sample.SCHEMA_VERSION),
+    "drops": TableSpec(drop.DROP_SCHEMA, ("stage", "id", "reason", "detail"), drop.SCHEMA_VERSION),
+    "sources": TableSpec(SOURCE_SCHEMA, ("uri",), internal=True),
+    "source_annotations": TableSpec(
+        source_annotation.IMAGE_ANNOTATIONS_SCHEMA, ("uri",), source_annotation.SCHEMA_VERSION, internal=True
+    ),
+    "files": TableSpec(image.IMAGE_SCHEMA, ("uri",), image.SCHEMA_VERSION, internal=True),
+    "segments": TableSpec(instance.INSTANCE_SCHEMA, ("instance_id",), instance.SCHEMA_VERSION, internal=True),
+}
+
+VIEWS = tuple(name for name, spec in TABLES.items() if not spec.internal)
+"""Tables that users see, in the order of the data flow."""
