@@ -1,0 +1,201 @@
+"""The step that reads the annotation file: COCO entries to one row per listed image, in the shards of the listing.
+
+The file's order has nothing to do with the shards', so entries are first written to temporary tables and then joined
+and sorted by DuckDB, out of core. Dropped: entries of files that the source does not have, annotations of images
+that the file does not have, annotations of unknown categories. The annotations of a dropped entry go with it.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.coco_file import Header, read_annotations, read_header, read_images
+from pipelines.engine import open_engine, parquet_source
+from pipelines.errors import UserError
+from pipelines.job import Job, Outcome
+from pipelines.ledger import Ledger
+from pipelines.spool import Spool
+from pipelines.store import ShardWriter
+from schemas.drop import DROP_SCHEMA, Drop, DropReason
+from schemas.source_annotation import IMAGE_ANNOTATIONS_SCHEMA
+from stages.segmenters.annotations import to_source_annotation
+
+_ENTRY_COLUMNS = pa.schema(
+    [
+        ("position", pa.int64()),
+        ("key", pa.string()),
+        ("uri", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("licence", pa.string()),
+    ]
+)
+_ANNOTATION_COLUMNS = pa.schema(
+    [
+        ("position", pa.int64()),
+        ("key", pa.string()),
+        ("name", pa.string()),
+        ("payload", pa.string()),
+        ("facts", pa.list_(pa.string())),
+        ("problem", pa.string()),
+    ]
+)
+_BATCH_ROWS = 2_000
+
+
+class _Row(NamedTuple):
+    """One image with one of its annotations, which is missing in an image that has none."""
+
+    shard: int
+    uri: str
+    width: int
+    height: int
+    licence: str
+    payload: str | None
+    facts: list[str] | None
+
+
+def import_annotations(job: Job) -> Outcome:
+    """Returns the outcome of reading the annotation file, if there is one, into the shards of the listing."""
+    ledger, writer = Ledger(job.stage), job.writer()
+    if job.annotations is not None:
+        header = read_header(job.annotations)
+        with open_engine(job.root) as engine, Spool(job.root) as spool:
+            _fill_spool(job.annotations, header, spool)
+            _create_tables(job, engine, spool)
+            _count(job, engine, ledger)
+            for shard, rows in groupby(_joined_rows(engine), key=lambda row: row.shard):
+                writer.add_rows("source_annotations", _to_table(rows, header, job.config.annotate.measured), shard)
+            _write_drops(job, engine, ledger, writer)
+    return Outcome(ledger.close(), (), writer.parts)
+
+
+def _fill_spool(path: Path, header: Header, spool: Spool) -> None:
+    with spool.writer("entries", _ENTRY_COLUMNS) as add:
+        for position, entry in enumerate(read_images(path, header.licences)):
+            add((position, entry.key or f"no id {position}", *entry[1:]))
+    with spool.writer("stated", _ANNOTATION_COLUMNS) as add:
+        for position, (key, raw) in enumerate(read_annotations(path)):
+            found = to_source_annotation(raw, header.category_names)
+            name = json.dumps(raw.get("id", f"number {position}"))
+            if isinstance(found, Drop):
+                add((position, key, name, None, [], found.detail))
+                continue
+            facts = [fact for fact, _ in found.attributes] + (["depth"] if found.depth is not None else [])
+            add((position, key, name, json.dumps(found.model_dump(), separators=(",", ":")), facts, ""))
+
+
+def _create_tables(job: Job, engine: duckdb.DuckDBPyConnection, spool: Spool) -> None:
+    """Creates ``listed``, ``torn`` (ids of several files), ``matched`` (entries with their shard) and ``unmatched``."""
+    sources = job.paths("list/sources")
+    shards = pa.table({"filename": sources, "shard": [part.shard for part in job.inputs["list/sources"]]})
+    engine.register("shards", shards)
+    listed = parquet_source(sources, filename=True)
+    engine.execute(f"create table listed as select uri, shard from {listed} join shards using (filename)")
+    entries, stated = parquet_source(spool.paths("entries")), parquet_source(spool.paths("stated"))
+    engine.register("no_entries", _ENTRY_COLUMNS.empty_table())
+    engine.register("no_stated", _ANNOTATION_COLUMNS.empty_table())
+    engine.execute(f"create view entries as from {entries or 'no_entries'}")
+    engine.execute(f"create view stated as from {stated or 'no_stated'}")
+    engine.execute("create table torn as select key from entries group by key having min(uri) <> max(uri)")
+    engine.execute("create table sound as select * from entries anti join torn using (key)")
+    engine.execute("create table matched as select * from sound join listed using (uri)")
+    engine.execute("create table unmatched as select * from sound anti join listed using (uri)")
+    if job.limited:
+        beyond = [
+            (position,)
+            for position, uri in engine.execute("select position, uri from unmatched where uri <> ''").fetchall()
+            if (job.source / uri).is_file()
+        ]
+        engine.register("beyond", pa.table({"position": pa.array([row[0] for row in beyond], pa.int64())}))
+        engine.execute("create table outside as select * from unmatched semi join beyond using (position)")
+        engine.execute("delete from unmatched where position in (select position from beyond)")
+    else:
+        engine.execute("create table outside as from unmatched where false")
+
+
+def _count(job: Job, engine: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    """Fills the ledger's balance of entries and annotations; refuses a file that names no file of the source."""
+    matched, unmatched = _number(engine, "from matched"), _number(engine, "from unmatched")
+    torn = _number(engine, "from entries semi join torn using (key)")
+    if not matched and not _number(engine, "from outside"):
+        named = engine.execute("select uri from unmatched where uri <> '' order by position limit 1").fetchone()
+        example = f" (the first is {named[0]})" if named else ""
+        raise UserError(
+            f"none of the {unmatched} images that {job.annotations} names{example} is in {job.source}; "
+            f"its file names must be paths below that folder"
+        )
+    ledger.take("entries", matched + unmatched + torn)
+    ledger.keep("entries", matched)
+    ledger.take("annotations", _number(engine, "from stated where key in (select key from matched)"))
+    ledger.take("annotations", _number(engine, "from stated where key not in (select key from entries)"))
+    ledger.keep("annotations", _number(engine, "from stated semi join matched using (key) where payload is not null"))
+
+
+def _number(engine: duckdb.DuckDBPyConnection, source: str) -> int:
+    row = engine.execute(f"select count(*) {source}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _joined_rows(engine: duckdb.DuckDBPyConnection) -> Iterator[_Row]:
+    cursor = engine.execute(
+        """
+        select m.shard, m.uri, m.width, m.height, m.licence, s.payload, s.facts
+        from matched m left join stated s on m.key = s.key and s.payload is not null
+        order by m.shard, m.uri, m.position, s.position
+        """
+    )
+    while rows := cursor.fetchmany(_BATCH_ROWS):
+        yield from (_Row(*row) for row in rows)
+
+
+def _to_table(rows: Iterator[_Row], header: Header, measured: tuple[str, ...]) -> pa.Table:
+    """Returns one row per image: entries that name the same file are one image, the first one's size counts."""
+    columns: dict[str, list[Any]] = {name: [] for name in IMAGE_ANNOTATIONS_SCHEMA.names}
+    for uri, members in groupby(rows, key=lambda row: row.uri):
+        group = list(members)
+        stated = [row for row in group if row.payload is not None]
+        common = set.intersection(*(set(row.facts or ()) for row in stated)) if stated else set()
+        columns["uri"].append(uri)
+        columns["width"].append(group[0].width)
+        columns["height"].append(group[0].height)
+        columns["licence"].append(group[0].licence)
+        columns["supports"].append(sorted({*header.supports, *measured, *common}))
+        columns["payload"].append(f"[{','.join(row.payload or '' for row in stated)}]")
+    return pa.table(columns, schema=IMAGE_ANNOTATIONS_SCHEMA)
+
+
+def _write_drops(job: Job, engine: duckdb.DuckDBPyConnection, ledger: Ledger, writer: ShardWriter) -> None:
+    """Writes the drops without ever holding them as records: a file for millions of images may be given for a few."""
+    queries = {
+        ("entries", DropReason.MISSING_IMAGE): """
+            select case when uri = '' then 'entry ' || key else uri end id, id parent_id,
+            case when uri = '' then 'the entry has no file_name below the source folder'
+                 else 'the annotation file names it, the source folder does not have it' end detail from unmatched
+            """,
+        ("entries", DropReason.BAD_ANNOTATION): """
+            select uri id, key parent_id, 'the annotation file gives the id ' || key || ' to several files' detail
+            from entries semi join torn using (key)
+            """,
+        ("annotations", DropReason.MISSING_IMAGE): """
+            select 'annotation ' || name id, key parent_id,
+            'the annotation file has no image with the id ' || key detail
+            from stated where key not in (select key from entries)
+            """,
+        ("annotations", DropReason.UNKNOWN_CATEGORY): """
+            select 'annotation ' || name id, m.uri parent_id, problem detail
+            from stated s join (select key, min(uri) uri from matched group by key) m using (key) where payload is null
+            """,
+    }
+    tables = []
+    for (unit, reason), query in queries.items():
+        columns = f"'{job.stage}' as stage, id, parent_id, '{reason.value}' as reason, detail"
+        rows = engine.sql(f"select {columns} from ({query})").to_arrow_table().cast(DROP_SCHEMA)
+        ledger.count_drops(unit, reason, rows.num_rows)
+        tables.append(rows)
+    writer.add_rows("drops", pa.concat_tables(tables), job.shard)

@@ -1,0 +1,88 @@
+"""The configuration of a run: one small TOML file, one record, unknown keys refused."""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from pipelines.errors import UserError
+from schemas.record import Record
+from stages.describe import DescribeConfig
+from stages.ingest import IngestConfig
+from stages.judge import JudgeConfig
+from stages.rendering.config import RenderConfig
+from stages.route import RouteConfig
+from stages.segment import SegmentConfig
+from stages.synthesize import SynthesizeConfig
+
+PROFILE_FOLDER = Path(__file__).parent / "profiles"
+DEFAULT_PROFILE = "default"
+
+
+class AnnotateConfig(Record):
+    """How an annotation file is read."""
+
+    measured: tuple[str, ...] = ("colour",)
+    """Facts that later stages measure from the pixels where the file does not state them."""
+
+
+class RunConfig(Record):
+    """The choices that affect rows, one section per stage. Seeds, limits and machine places are not among them."""
+
+    description: str = ""
+    """One sentence for the reader of the profile."""
+    render: RenderConfig = Field(default_factory=RenderConfig)
+    annotate: AnnotateConfig = Field(default_factory=AnnotateConfig)
+    ingest: IngestConfig = Field(default_factory=IngestConfig)
+    segment: SegmentConfig = Field(default_factory=SegmentConfig)
+    describe: DescribeConfig = Field(default_factory=DescribeConfig)
+    synthesize: SynthesizeConfig = Field(default_factory=SynthesizeConfig)
+    judge: JudgeConfig = Field(default_factory=JudgeConfig)
+    route: RouteConfig = Field(default_factory=RouteConfig)
+
+
+def hash_config(config: BaseModel | None) -> str:
+    """Returns the hash of a configuration: equal for equal values, whatever order they were written in."""
+    data = None if config is None else config.model_dump(mode="json", exclude={"description"})
+    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def profile_names() -> tuple[str, ...]:
+    """Returns the names of the profiles that come with the package."""
+    return tuple(sorted(path.stem for path in PROFILE_FOLDER.glob("*.toml")))
+
+
+def load_profile(name_or_path: str) -> RunConfig:
+    """Returns the configuration of a profile, by name or by the path of a TOML file.
+
+    Raises:
+        UserError: there is no such profile, or it says something that is no option.
+    """
+    known = PROFILE_FOLDER / f"{name_or_path}.toml"
+    path = known if name_or_path in profile_names() else Path(name_or_path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UserError(
+            f"there is no profile {name_or_path}: give {', '.join(profile_names())} or the path of a TOML file"
+        ) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"profile {path} cannot be read: {error}") from error
+    return parse_config(data, f"profile {path}")
+
+
+def parse_config(data: dict[str, Any], where: str) -> RunConfig:
+    """Returns the configuration of plain data.
+
+    Raises:
+        UserError: the data names an option there is not, or a value that is not allowed.
+    """
+    try:
+        return RunConfig.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise UserError(f"{where}: {place}: {first['msg']}") from error

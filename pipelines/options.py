@@ -1,0 +1,110 @@
+"""A run's options, checked before anything is written, and the `dataset.json` that follows from them."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.coco_file import read_header
+from pipelines.config import RunConfig, hash_config
+from pipelines.dataset_info import FILE_NAME, DatasetInfo
+from pipelines.errors import UserError
+from pipelines.listing import Listed, default_shard_size, list_files
+from pipelines.parts import file_sha256
+from pipelines.steps import SCENES_FOLDER, stage_versions
+from pipelines.store import Dataset
+
+DEFAULT_SCENES = 120
+SCENES_ANNOTATIONS = f"{SCENES_FOLDER}/instances.json"
+"""Of rendered scenes, below the dataset folder."""
+
+
+class RunOptions(NamedTuple):
+    """What a run is asked to do."""
+
+    out: Path
+    config: RunConfig
+    source: Path | None = None
+    """None renders scenes."""
+    annotations: Path | None = None
+    seed: int = 0
+    limit: int | None = None
+    workers: int = 1
+    shard_size: int | None = None
+    """None takes the dataset's, or one that fits the number of images."""
+
+
+class Asked(NamedTuple):
+    """A checked request."""
+
+    info: DatasetInfo
+    files: list[Listed]
+    """Files of the source; empty for scenes that are yet to be rendered."""
+
+
+def check_options(options: RunOptions) -> Asked:
+    """Returns what the dataset of these options is made of. Writes nothing.
+
+    Raises:
+        UserError: an option is out of range, or the source or the annotation file cannot be used.
+    """
+    for name, value in (
+        ("--limit", options.limit),
+        ("--workers", options.workers),
+        ("--shard-size", options.shard_size),
+    ):
+        if value is not None and value < 1:
+            raise UserError(f"{name} is {value}; it must be at least 1")
+    if options.source is None:
+        return _scenes(options)
+    files = list_files(options.source, options.limit)
+    annotations = _check_annotations(options.source, options.annotations)
+    if not (options.out / FILE_NAME).exists():
+        read_header(annotations)
+    info = DatasetInfo(
+        source=str(options.source.resolve()),
+        annotations=str(annotations.resolve()),
+        annotations_sha256=file_sha256(annotations),
+        limit=options.limit,
+        **_common(options, len(files)),
+    )
+    return Asked(info, files)
+
+
+def _scenes(options: RunOptions) -> Asked:
+    if options.annotations is not None:
+        raise UserError("--annotations needs a SOURCE folder with the images; rendered scenes bring their own")
+    count = options.limit or DEFAULT_SCENES
+    info = DatasetInfo(
+        source=SCENES_FOLDER, annotations=SCENES_ANNOTATIONS, scene_count=count, **_common(options, count)
+    )
+    return Asked(info, [])
+
+
+def _common(options: RunOptions, file_count: int) -> dict[str, object]:
+    return {
+        "seed": options.seed,
+        "shard_size": options.shard_size or _standing_shard_size(options.out) or default_shard_size(file_count),
+        "config": options.config.model_dump(mode="json"),
+        "config_hash": hash_config(options.config),
+        "versions": stage_versions(),
+    }
+
+
+def _standing_shard_size(out: Path) -> int | None:
+    return Dataset.open(out).info.shard_size if (out / FILE_NAME).exists() else None
+
+
+def _check_annotations(source: Path, annotations: Path | None) -> Path:
+    if annotations is None:
+        found = sorted(source.glob("*.json"))
+        hint = f"; perhaps --annotations {found[0]}" if found else ""
+        raise UserError(f"this profile takes its instances from a COCO file: give --annotations FILE{hint}")
+    if not annotations.exists():
+        raise UserError(f"annotation file {annotations} does not exist")
+    if not annotations.is_file():
+        raise UserError(f"annotation file {annotations} is not a file")
+    try:
+        with annotations.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise UserError(f"annotation file {annotations} cannot be read: {error.strerror or error}") from error
+    return annotations

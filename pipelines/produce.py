@@ -1,0 +1,131 @@
+"""The whole factory, without Prefect: open the dataset, list the source, run the steps one after the other, check.
+
+`pipelines.flow.produce` is the same list with a Prefect task around each job.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.config import RunConfig
+from pipelines.dataset_info import DatasetInfo
+from pipelines.errors import ConservationError
+from pipelines.job import Job
+from pipelines.ledger import check_run
+from pipelines.listing import Listed, commit_listing, list_files
+from pipelines.opening import open_for_run
+from pipelines.options import Asked, RunOptions, check_options
+from pipelines.pool import Pool
+from pipelines.progress import Silent, Watcher
+from pipelines.scene_source import render_once
+from pipelines.steps import STEPS, Committed, Step, plan_jobs, source_folder
+from pipelines.store import Dataset
+from schemas.manifest import ShardManifest
+
+Execute = Callable[[Step, Sequence[Job]], Iterator[ShardManifest]]
+"""Does jobs of one step, in any order and anywhere, and yields their manifests as they are committed."""
+
+
+class Run(NamedTuple):
+    """A dataset that is open for writing, and what to make of which source."""
+
+    dataset: Dataset
+    info: DatasetInfo
+    files: Sequence[Listed]
+    config: RunConfig
+
+
+class RunResult(NamedTuple):
+    """What a run did."""
+
+    root: Path
+    manifests: tuple[ShardManifest, ...]
+    """Of all steps, also those that were committed before."""
+    new: int
+    """Manifests that this run committed; 0 for a dataset that was finished already."""
+    seconds: float
+
+    @property
+    def failed(self) -> int:
+        """Records that met an unexpected exception."""
+        return sum(manifest.failed for manifest in self.manifests)
+
+
+def produce_plain(options: RunOptions, watcher: Watcher | None = None) -> RunResult:
+    """Runs the whole factory and returns what was done.
+
+    Raises:
+        UserError: the options, the source or the output folder cannot be used.
+        ConservationError: records were lost or invented.
+    """
+    watcher = watcher or Silent()
+    asked = check_options(options)
+    with open_run(options, asked, watcher) as run, Pool(options.out, options.workers) as pool:
+        return produce(run, lambda _, jobs: pool.run_all(jobs), watcher)
+
+
+@contextmanager
+def open_run(options: RunOptions, asked: Asked, watcher: Watcher) -> Iterator[Run]:
+    """Gives the dataset of the options, for this process alone, with its scenes rendered where it needs them."""
+    with open_for_run(options.out, asked.info) as dataset:
+        files = asked.files
+        if asked.info.scene_count is not None:
+            render_once(dataset, asked.info, options.config, options.workers, watcher)
+            files = list_files(source_folder(dataset.root, asked.info), None)
+        yield Run(dataset, asked.info, files, options.config)
+
+
+def produce(run: Run, execute: Execute, watcher: Watcher) -> RunResult:
+    """Runs the steps of the factory on an open dataset; what is committed already is not done again."""
+    started = time.perf_counter()
+    committed, new = Committed(), 0
+    committed.add([commit_listing(run.dataset, run.files, run.info.shard_size)])
+    for step in STEPS:
+        jobs = plan_jobs(step, run.dataset.root, run.info, run.config, committed)
+        standing = _standing(run.dataset, step, jobs)
+        pending = [job for job in jobs if job.shard not in standing]
+        watcher.begin(step.name, len(jobs), len(standing))
+        for manifest in execute(step, pending):
+            standing[manifest.shard] = manifest
+            watcher.advance(manifest)
+        watcher.end()
+        new += len(pending)
+        committed.add(standing[job.shard] for job in jobs)
+    problems = check_run(committed.manifests)
+    if problems:
+        raise ConservationError("; ".join(problems))
+    return RunResult(run.dataset.root, tuple(committed.manifests), new, time.perf_counter() - started)
+
+
+def is_finished(run: Run) -> bool:
+    """Returns whether every job is committed already, so that producing would do nothing. Changes nothing.
+
+    Raises:
+        UserError: the source folder is not what it was when the dataset was begun.
+    """
+    committed = Committed()
+    committed.add([commit_listing(run.dataset, run.files, run.info.shard_size)])
+    for step in STEPS:
+        jobs = plan_jobs(step, run.dataset.root, run.info, run.config, committed)
+        standing = {manifest.key: manifest for manifest in run.dataset.manifests(step.name) if not manifest.failures}
+        if any(job.key not in standing for job in jobs):
+            return False
+        committed.add(standing[job.key] for job in jobs)
+    return True
+
+
+def _standing(dataset: Dataset, step: Step, jobs: Sequence[Job]) -> dict[int, ShardManifest]:
+    """Returns the committed manifests of the jobs by shard; takes back what is no longer wanted or had failures.
+
+    A manifest is no longer wanted when its input has changed: records that failed in an earlier run have succeeded now.
+    """
+    wanted = {job.shard: job.key for job in jobs}
+    standing = {}
+    for manifest in dataset.manifests(step.name):
+        if wanted.get(manifest.shard) == manifest.key and not manifest.failures:
+            standing[manifest.shard] = manifest
+        else:
+            dataset.retract(manifest)
+    return standing

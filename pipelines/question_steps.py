@@ -1,0 +1,154 @@
+"""The steps from scenes to routed questions: synthesize and judge per shard, route over the whole dataset."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from pipelines.config import hash_config
+from pipelines.engine import open_engine, parquet_source
+from pipelines.job import Job, Outcome
+from pipelines.ledger import Ledger
+from pipelines.scene_reader import by_image, read_scenes
+from schemas.decision import Decision, Route
+from schemas.drop import Drop, DropReason
+from schemas.question import Question
+from schemas.scene import Scene
+from schemas.verdict import Outcome as Said
+from schemas.verdict import Verdict
+from stages.judge import judge as judge_questions
+from stages.route import Candidate
+from stages.route import route as route_candidates
+from stages.synthesize import synthesize as synthesize_scene
+
+FAIL_REASONS = {"second_executor": DropReason.EXECUTORS_DISAGREE, "text_rules": DropReason.BAD_TEXT}
+"""Why a question is dropped that this judge fails; any other judge means `JUDGE_FAILED`."""
+
+
+def synthesize(job: Job) -> Outcome:
+    """Scenes to certified questions. An image without a question has one drop that says why."""
+    ledger = Ledger(job.stage)
+    config_hash = hash_config(job.config)
+    questions: list[Question] = []
+    for scene in read_scenes(job):
+        image_id = scene.image.image_id
+        ledger.take("images")
+        result = ledger.attempt(
+            image_id, partial(synthesize_scene, scene, job.config.synthesize, job.seed, config_hash)
+        )
+        if result is None:
+            ledger.fail("images")
+            continue
+        ledger.keep("images", 1 if result.questions else 0)
+        ledger.drop("images", [drop for drop in result.drops if drop.id == image_id])
+        ledger.take("proposals", result.proposed)
+        ledger.keep("proposals", len(result.questions))
+        ledger.drop("proposals", [drop for drop in result.drops if drop.id != image_id])
+        questions.extend(result.questions)
+    return job.finish(ledger, {"questions": questions})
+
+
+def judge(job: Job) -> Outcome:
+    """Questions to verdicts. What any judge fails, or what lacks a verdict, is dropped."""
+    ledger = Ledger(job.stage)
+    questions = list(job.records("synthesize/questions", Question))
+    asked = {question.image_id for question in questions}
+    scenes = {scene.image.image_id: scene for scene in read_scenes(job) if scene.image.image_id in asked}
+    ledger.take("questions", len(questions))
+    verdicts = _judge_all(ledger, scenes, questions, job)
+    of_question: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        of_question.setdefault(verdict.question_id, []).append(verdict)
+    failed = {failure.id for failure in ledger.failures}
+    for question in questions:
+        if question.image_id in failed:
+            ledger.fail("questions")
+            continue
+        drop = verdict_drop(question, of_question.get(question.question_id, []))
+        if drop is None:
+            ledger.keep("questions")
+        else:
+            ledger.drop("questions", [drop])
+    return job.finish(ledger, {"verdicts": verdicts})
+
+
+def route(job: Job) -> Outcome:
+    """Questions that passed every judge to decisions, with quotas over the whole dataset."""
+    ledger = Ledger(job.stage)
+    candidates = _read_candidates(job)
+    ledger.take("questions", len(candidates))
+    decisions = ledger.attempt("all questions", partial(route_candidates, candidates, job.config.route, job.seed))
+    if decisions is None:
+        ledger.fail("questions", len(candidates))
+    for decision in decisions or ():
+        if decision.route is Route.DROP:
+            ledger.drop("questions", [_decision_drop(decision)])
+        else:
+            ledger.keep("questions")
+    return job.finish(ledger, {"decisions": decisions or ()})
+
+
+def verdict_drop(question: Question, verdicts: Iterable[Verdict]) -> Drop | None:
+    """Returns why a question goes no further, None where every judge passed it. No verdict never passes."""
+    said = sorted(verdicts, key=lambda verdict: verdict.judge)
+    fails = [verdict for verdict in said if verdict.outcome is Said.FAIL]
+    silent = [verdict for verdict in said if verdict.outcome is Said.NO_VERDICT]
+    if said and not fails and not silent:
+        return None
+    if fails:
+        reason = FAIL_REASONS.get(fails[0].judge, DropReason.JUDGE_FAILED)
+        detail = "; ".join(f"{verdict.judge}: {verdict.reason}" for verdict in fails)
+    else:
+        reason = DropReason.NO_VERDICT
+        detail = "; ".join(f"{verdict.judge}: {verdict.reason}" for verdict in silent) or "no judge said anything"
+    return Drop(stage="judge", id=question.question_id, parent_id=question.image_id, reason=reason, detail=detail)
+
+
+def _judge_all(
+    ledger: Ledger, scenes: dict[str, Scene], questions: Sequence[Question], job: Job
+) -> tuple[Verdict, ...]:
+    """Returns all verdicts; where judging them together fails, image by image: one bad scene spoils no other."""
+    if not questions:
+        return ()
+    together = Ledger(job.stage)
+    work = partial(judge_questions, list(scenes.values()), questions, job.config.judge)
+    verdicts = together.attempt("shard", work)
+    if verdicts is not None:
+        return verdicts
+    found: list[Verdict] = []
+    for image_id, members in by_image(questions).items():
+        one = partial(judge_questions, [scenes[image_id]], members, job.config.judge)
+        found.extend(ledger.attempt(image_id, one) or ())
+    return tuple(found)
+
+
+def _decision_drop(decision: Decision) -> Drop:
+    reason, _, detail = decision.reason.partition(": ")
+    return Drop(
+        stage="route",
+        id=decision.question_id,
+        parent_id=decision.image_id,
+        reason=DropReason(reason),
+        detail=detail,
+    )
+
+
+def _read_candidates(job: Job) -> list[Candidate]:
+    """Returns the questions that every judge passed, ordered by id; only the columns that routing looks at."""
+    questions, verdicts = job.paths("synthesize/questions"), job.paths("judge/verdicts")
+    if not questions or not verdicts:
+        return []
+    columns = ", ".join(Candidate._fields)
+    with open_engine(job.root) as engine:
+        cursor = engine.execute(
+            f"""
+            with passed as (
+                select question_id from {parquet_source(verdicts)}
+                group by question_id having bool_and(outcome = 'pass')
+            )
+            select {columns} from {parquet_source(questions)} semi join passed using (question_id) order by question_id
+            """
+        )
+        interned: dict[object, object] = {}
+        candidates = []
+        while rows := cursor.fetchmany(10_000):
+            candidates.extend(Candidate(*(interned.setdefault(value, value) for value in row)) for row in rows)
+    return candidates

@@ -1,0 +1,144 @@
+"""The factory as a straight list: what each step reads, what it calls, and what its outcome is a function of."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import stages.describe
+import stages.ingest
+import stages.judge
+import stages.route
+import stages.segment
+import stages.synthesize
+from pipelines import admit, annotate, question_steps, shard_steps
+from pipelines.config import RunConfig, hash_config
+from pipelines.dataset_info import DatasetInfo
+from pipelines.job import Job, Outcome
+from pipelines.listing import LIST, LIST_VERSION
+from pipelines.parts import digest_of
+from schemas.manifest import WHOLE_DATASET, Part, ShardManifest
+
+SCENES_FOLDER = "scenes"
+"""Where rendered scenes lie below a dataset; also how `DatasetInfo.source` calls them."""
+
+
+class Step(NamedTuple):
+    """One step of the factory."""
+
+    name: str
+    version: int
+    run: Callable[[Job], Outcome]
+    reads: tuple[str, ...]
+    """``stage/table``: whose rows of which table it needs."""
+    section: str | None
+    """Section of the configuration that it depends on; None for all of it."""
+    whole: bool = False
+    """Sees all shards at once."""
+
+
+_FILES = f"{LIST}/sources"
+_STATED = "annotate-import/source_annotations"
+_IMAGES = "admit/images"
+_SCENES = (_IMAGES, _STATED, "describe/instances", "describe/categories")
+
+STEPS = (
+    Step("annotate-import", 1, annotate.import_annotations, (_FILES,), "annotate", whole=True),
+    Step("ingest", stages.ingest.VERSION, shard_steps.ingest, (_FILES, _STATED), "ingest"),
+    Step("admit", 1, admit.admit, ("ingest/files", _STATED), "ingest", whole=True),
+    Step("segment", stages.segment.VERSION, shard_steps.segment, (_IMAGES, _STATED), "segment"),
+    Step(
+        "describe",
+        stages.describe.VERSION,
+        shard_steps.describe,
+        (_IMAGES, _STATED, "segment/segments", "segment/drops"),
+        "describe",
+    ),
+    Step("synthesize", stages.synthesize.VERSION, question_steps.synthesize, _SCENES, None),
+    Step("judge", stages.judge.VERSION, question_steps.judge, (*_SCENES, "synthesize/questions"), "judge"),
+    Step(
+        "route",
+        stages.route.VERSION,
+        question_steps.route,
+        ("synthesize/questions", "judge/verdicts"),
+        "route",
+        whole=True,
+    ),
+)
+"""Synthesize depends on the whole configuration because its rows carry the hash of it."""
+
+
+def stage_versions() -> dict[str, int]:
+    """Returns VERSION of every step."""
+    return {LIST: LIST_VERSION, **{step.name: step.version for step in STEPS}}
+
+
+def step_named(name: str) -> Step:
+    """Returns the step of that name."""
+    return next(step for step in STEPS if step.name == name)
+
+
+def source_folder(root: Path, info: DatasetInfo) -> Path:
+    """Returns the folder that the dataset's uris are relative to."""
+    return root / SCENES_FOLDER if info.source == SCENES_FOLDER else Path(info.source)
+
+
+class Committed:
+    """The manifests of a run so far, and what they offer to later steps."""
+
+    def __init__(self) -> None:
+        self.manifests: list[ShardManifest] = []
+        self._parts: dict[str, dict[int, list[Part]]] = {}
+
+    def add(self, manifests: Iterable[ShardManifest]) -> None:
+        """Takes in more committed manifests."""
+        for manifest in manifests:
+            self.manifests.append(manifest)
+            for part in manifest.parts:
+                shards = self._parts.setdefault(f"{manifest.stage}/{part.table}", {})
+                shards.setdefault(part.shard, []).append(part)
+
+    def parts(self, name: str, shard: int) -> tuple[Part, ...]:
+        """Returns the parts of an input (``stage/table``) for one shard, or for `WHOLE_DATASET` all, by shard."""
+        by_shard = self._parts.get(name, {})
+        if shard != WHOLE_DATASET:
+            return tuple(by_shard.get(shard, ()))
+        return tuple(part for number in sorted(by_shard) for part in by_shard[number])
+
+    def shards(self) -> tuple[int, ...]:
+        """Returns the numbers of all shards."""
+        return tuple(sorted(self._parts.get(_FILES, {})))
+
+
+def plan_jobs(step: Step, root: Path, info: DatasetInfo, config: RunConfig, committed: Committed) -> list[Job]:
+    """Returns the jobs of a step, one per shard or one for all, with the keys of their outcomes."""
+    config_hash = hash_config(config if step.section is None else getattr(config, step.section))
+    annotations = None if info.annotations is None else Path(info.annotations)
+    outside = info.annotations_sha256 if step.name == "annotate-import" else None
+    jobs = []
+    for shard in (WHOLE_DATASET,) if step.whole else committed.shards():
+        inputs = {name: committed.parts(name, shard) for name in step.reads}
+        digests = (f"{name}:{part.shard}:{part.sha256}" for name, parts in inputs.items() for part in parts)
+        input_digest = digest_of(outside, *digests)
+        jobs.append(
+            Job(
+                root=root,
+                source=source_folder(root, info),
+                annotations=_resolved(annotations, root),
+                stage=step.name,
+                shard=shard,
+                key=digest_of(step.name, step.version, config_hash, info.seed, input_digest, shard),
+                version=step.version,
+                config_hash=config_hash,
+                input_digest=input_digest,
+                inputs=inputs,
+                config=config,
+                seed=info.seed,
+                limited=info.limit is not None,
+            )
+        )
+    return jobs
+
+
+def _resolved(annotations: Path | None, root: Path) -> Path | None:
+    """Returns the annotation file; a relative one lies below the dataset, where rendered scenes have theirs."""
+    return None if annotations is None else root / annotations
