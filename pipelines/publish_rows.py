@@ -16,7 +16,7 @@ from stages.publish import Accepted
 STAGE = "publish"
 BATCH_ROWS = 200
 
-_TABLES = ("images", "questions", "decisions", "drops")
+_TABLES = ("images", "instances", "questions", "decisions", "drops")
 _ACCEPTED = """
     FROM decisions d
     LEFT JOIN questions q ON q.question_id = d.question_id
@@ -36,7 +36,7 @@ class Funnel(NamedTuple):
 
 
 def open_tables(dataset: Dataset) -> duckdb.DuckDBPyConnection:
-    """Returns a connection with one view per table that publishing reads; other stages' drops only."""
+    """Returns a connection with one view per table that publishing and showing read; other stages' drops only."""
     connection = duckdb.connect(config={"preserve_insertion_order": False, "threads": 2, "memory_limit": "1GB"})
     for table in _TABLES:
         paths = [str(dataset.root / part.path) for part in dataset.parts(table)]
