@@ -2,7 +2,7 @@
 
 It shares nothing with the fast executor but the names of operators: relations, orderings and distances are computed
 here, in SQL, from boxes, centroids, areas, depths and spans as stored. Programs are evaluated together, one statement per
-(step number, operator), so that the cost per program is small.
+(level of the DAG, operator), so that the cost per program is small.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,17 +23,11 @@ _VALUE_TABLES = {
     ValueType.NUMBER: ("numbers", "val BIGINT"),
     ValueType.TRUTH: ("truths", "val BOOLEAN"),
 }
-_ALL_DEFINED = """
-    SELECT s.* EXCLUDE (op) FROM step s
-    WHERE s.i = {number} AND s.op = '{operator}'
-    AND (s.a IS NULL OR EXISTS (FROM defined d WHERE d.pid = s.pid AND d.i = s.a))
-    AND (s.b IS NULL OR EXISTS (FROM defined d WHERE d.pid = s.pid AND d.i = s.b))
-    AND (s.c IS NULL OR EXISTS (FROM defined d WHERE d.pid = s.pid AND d.i = s.c))
-"""
-_FIRST_DEFINED = """
-    SELECT s.* EXCLUDE (op) FROM step s
-    WHERE s.i = {number} AND s.op = '{operator}' AND EXISTS (FROM defined d WHERE d.pid = s.pid AND d.i = s.a)
-"""
+_APPLICATIONS = "WITH cur AS (SELECT pid, i, image, a, b, c, p0, p1 FROM step WHERE {which}{ready})"
+_SET_IS_READY = " AND EXISTS (FROM ready r WHERE r.pid = step.pid AND r.i = step.{column})"
+_ONE_IS_READY = " AND EXISTS (FROM ones o WHERE o.pid = step.pid AND o.i = step.{column})"
+_HAS_VALUE = """ AND EXISTS (
+    FROM ones o JOIN attr ON attr.inst = o.inst AND attr.key = step.p0 WHERE o.pid = step.pid AND o.i = step.a)"""
 _CONTACT = """
     CREATE OR REPLACE TEMP TABLE contact AS
     SELECT DISTINCT f.inst AS a, s.inst AS b
@@ -86,14 +80,18 @@ class SecondExecutor:
     def referents(self, runs: Sequence[ProgramRun]) -> dict[tuple[int, int], frozenset[str]]:
         """Returns per (program, step) the ids of the instances it denotes, for all set and instance steps of `runs`."""
         self._evaluate(runs)
-        rows = self.connection.execute("SELECT pid, i, inst FROM sets UNION ALL SELECT pid, i, inst FROM ones").fetchall()
+        rows = self.connection.execute(
+            "SELECT pid, i, inst FROM sets UNION ALL SELECT pid, i, inst FROM ones"
+        ).fetchall()
         found: dict[tuple[int, int], set[str]] = {}
         for pid, number, inst in rows:
             found.setdefault((pid, number), set()).add(self.instance_keys[inst])
         return {key: frozenset(ids) for key, ids in found.items()}
 
     def _register_last(self, last: list[int]) -> bool:
-        self._replace("last", pa.table({"pid": pa.array(range(len(last)), pa.int32()), "i": pa.array(last, pa.int32())}))
+        self._replace(
+            "last", pa.table({"pid": pa.array(range(len(last)), pa.int32()), "i": pa.array(last, pa.int32())})
+        )
         return True
 
     def _replace(self, name: str, table: pa.Table) -> None:
@@ -128,51 +126,73 @@ class SecondExecutor:
     def _evaluate(self, runs: Sequence[ProgramRun]) -> None:
         for table, column in _VALUE_TABLES.values():
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (pid INTEGER, i INTEGER, {column})")
-        self.connection.execute("CREATE OR REPLACE TEMP TABLE defined (pid INTEGER, i INTEGER)")
         present = self._load_programs(runs)
+        self.connection.execute("CREATE OR REPLACE TEMP TABLE ready AS SELECT pid, i FROM step WHERE always")
         operators = load_operators()
-        for number, name in sorted(present):
-            self._apply(number, operators[name])
+        for level, name, always in sorted(present):
+            self._apply(level, operators[name], always)
 
-    def _load_programs(self, runs: Sequence[ProgramRun]) -> set[tuple[int, str]]:
-        rows: list[tuple[int, int, int, str, int | None, int | None, int | None, str | None, str | None]] = []
-        present: set[tuple[int, str]] = set()
+    def _load_programs(self, runs: Sequence[ProgramRun]) -> set[tuple[int, str, bool]]:
+        """Fills the table of steps; returns the (level, operator, always defined) that occur."""
+        operators = load_operators()
+        columns: list[list[object]] = [[] for _ in _STEP_COLUMNS]
+        present: set[tuple[int, str, bool]] = set()
         touching = False
         for pid, run in enumerate(runs):
             image = self.image_numbers[run.image_id]
+            levels: list[int] = []
+            sure: list[bool] = []
             for number, step in enumerate(run.program.steps):
+                level = 1 + max((levels[i] for i in step.inputs), default=-1)
+                always = operators[step.operator].output is ValueType.SET and all(sure[i] for i in step.inputs)
+                levels.append(level)
+                sure.append(always)
+                present.add((level, step.operator, always))
+                touching |= "touching" in step.params
                 a, b, c = (*step.inputs, None, None, None)[:3]
                 p0, p1 = (*(str(param) for param in step.params), None, None)[:2]
-                rows.append((pid, number, image, step.operator, a, b, c, p0, p1))
-                present.add((number, step.operator))
-                touching |= p0 == "touching"
-        names = ("pid", "i", "image", "op", "a", "b", "c", "p0", "p1")
-        whole, text = pa.int32(), pa.string()
-        self._replace("step", _table(rows, names, (whole, whole, whole, text, whole, whole, whole, text, text)))
+                row = (pid, number, image, level, always, step.operator, a, b, c, p0, p1)
+                for column, value in zip(columns, row, strict=True):
+                    column.append(value)
+        arrays = [pa.array(column, kind) for column, kind in zip(columns, _STEP_COLUMNS.values(), strict=True)]
+        self._replace("step", pa.table(dict(zip(_STEP_COLUMNS, arrays, strict=True))))
         if touching and not self._has_contact:
             self.connection.execute(_CONTACT)
             self._has_contact = True
         return present
 
-    def _apply(self, number: int, operator: Operator) -> None:
-        choice = operator.name in ("choose", "choose_number")
+    def _apply(self, level: int, operator: Operator, always: bool) -> None:
+        """Evaluates one operator on one level. Undefined spreads by missing rows; an empty set is told from an undefined
+        one by the table ``ready``, which matters to sets that depend on an instance and to what counts them."""
+        ready = "".join(
+            (_SET_IS_READY if kind is ValueType.SET else _ONE_IS_READY).format(column=column)
+            for column, kind in zip("abc", operator.inputs, strict=False)
+            if kind in (ValueType.SET, ValueType.ONE)
+        )
+        if operator.name == "same_attribute":
+            ready += _HAS_VALUE
         table, _ = _VALUE_TABLES[operator.output]
-        applications = (_FIRST_DEFINED if choice else _ALL_DEFINED).format(number=number, operator=operator.name)
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE cur AS {applications}")
-        self.connection.execute(f"INSERT INTO {table} {operator.sql}")
-        if operator.output is ValueType.SET:
-            self.connection.execute("INSERT INTO defined SELECT pid, i FROM cur")
-            if operator.name == "same_attribute":
-                self.connection.execute(_UNDEFINE_WITHOUT_VALUE.format(number=number))
-        else:
-            self.connection.execute(f"INSERT INTO defined SELECT pid, i FROM {table} WHERE i = {number} AND {_IN_CUR}")
+        needs_ready = not always and operator.name not in ("choose", "choose_number")
+        which = f"level = {level} AND op = '{operator.name}' AND always = {always}"
+        applications = _APPLICATIONS.format(which=which, ready=ready if needs_ready else "")
+        self.connection.execute(f"INSERT INTO {table} {applications} {operator.sql}")
+        if operator.output is ValueType.SET and not always:
+            self.connection.execute(f"INSERT INTO ready {applications} SELECT pid, i FROM cur")
 
 
-_IN_CUR = "pid IN (SELECT pid FROM cur)"
-_UNDEFINE_WITHOUT_VALUE = """
-    DELETE FROM defined USING cur WHERE defined.i = {number} AND defined.pid = cur.pid AND NOT EXISTS (
-        FROM ones JOIN attr ON attr.inst = ones.inst AND attr.key = cur.p0 WHERE ones.pid = cur.pid AND ones.i = cur.a)
-"""
+_STEP_COLUMNS = {
+    "pid": pa.int32(),
+    "i": pa.int32(),
+    "image": pa.int32(),
+    "level": pa.int32(),
+    "always": pa.bool_(),
+    "op": pa.string(),
+    "a": pa.int32(),
+    "b": pa.int32(),
+    "c": pa.int32(),
+    "p0": pa.string(),
+    "p1": pa.string(),
+}
 
 
 def _table(rows: Sequence[tuple[object, ...]], names: Sequence[str], types: Sequence[pa.DataType]) -> pa.Table:

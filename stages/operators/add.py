@@ -31,5 +31,5 @@ OPERATOR = Operator(
         ),
         3,
     ),
-    phrases=("Add {second} to {first}. What is the sum?", "What is the sum of {first} and {second}?"),
+    phrases=("ask: What is the sum of {first} and {second}?", "ask: Add {first} and {second}. What do you get?"),
 )

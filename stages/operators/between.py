@@ -45,7 +45,7 @@ OPERATOR = Operator(
         ),
         ("ball one",),
     ),
-    phrases=("between {one} and {other}, going from left to right",),
+    phrases=("where: between {one} and {other}, going from left to right",),
     margin=margin,
     fact="position gap",
 )

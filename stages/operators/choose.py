@@ -31,5 +31,7 @@ OPERATOR = Operator(
         ),
         "cup",
     ),
-    phrases=("If {truth}, {first}; otherwise, {second}.",),
+    phrases=(
+        "anchor: If {truth} in the picture, start with the {thing} {which}; otherwise, start with the one {other}.",
+    ),
 )

@@ -48,7 +48,7 @@ OPERATOR = Operator(
         ),
         ("ball one",),
     ),
-    phrases=("closer to {one} than {other} is",),
+    phrases=("where: closer to {one} than {other} is",),
     margin=margin,
     fact="distance ratio",
 )

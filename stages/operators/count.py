@@ -22,5 +22,9 @@ OPERATOR = Operator(
         GROUP BY cur.pid, cur.i
     """,
     example=Example((Step("scene"), Step("category", (0,), ("ball",)), Step("count", (1,))), 2),
-    phrases=("How many {things} {are} {where}?", "Count the {things} {where}. How many do you get?"),
+    phrases=(
+        "ask: How many {things} are {where}?",
+        "ask: Count the {things} {where}. How many are there?",
+        "noun: the number of {things} {where}",
+    ),
 )

@@ -31,5 +31,8 @@ OPERATOR = Operator(
         ),
         1,
     ),
-    phrases=("By how much do {first} and {second} differ?",),
+    phrases=(
+        "ask: What is the difference between {first} and {second}?",
+        "ask: By how much do {first} and {second} differ?",
+    ),
 )

@@ -52,7 +52,10 @@ OPERATOR = Operator(
         (Step("scene"), Step("category", (0,), ("cup",)), Step("only", (1,)), Step("farthest", (2, 0))),
         "star",
     ),
-    phrases=("farthest away from {one}",),
+    phrases=(
+        "move: Go to the {thing} farthest away from {one}.",
+        "move: Find the {thing} that is farthest from {one}.",
+    ),
     margin=margin,
     fact="distance ratio",
     flip=flip,

@@ -32,7 +32,11 @@ OPERATOR = Operator(
         (Step("scene"), Step("category", (0,), ("star",)), Step("only", (1,)), Step("measure", (2,), ("points",))),
         5,
     ),
-    phrases=("How many {key} does {one} have?",),
+    phrases=(
+        "points: How many points does {one} have?",
+        "pips: How many dots does {one} show?",
+        "digit: What number is on {one}?",
+    ),
     params=("key",),
     margin=margin,
     fact="number confidence",

@@ -31,5 +31,5 @@ OPERATOR = Operator(
         ),
         2,
     ),
-    phrases=("Multiply {first} by {second}. What is the result?",),
+    phrases=("ask: What do you get when you multiply {first} by {second}?",),
 )

@@ -52,7 +52,11 @@ OPERATOR = Operator(
         (Step("scene"), Step("category", (0,), ("cup",)), Step("only", (1,)), Step("nearest", (2, 0))),
         "ball one",
     ),
-    phrases=("nearest to {one}", "closest to {one}"),
+    phrases=(
+        "move: Go to the {thing} nearest to {one}.",
+        "move: Find the {thing} closest to {one}.",
+        "move: Look for the {thing} that is nearest to {one}.",
+    ),
     margin=margin,
     fact="distance ratio",
     flip=flip,

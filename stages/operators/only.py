@@ -23,5 +23,10 @@ OPERATOR = Operator(
         GROUP BY cur.pid, cur.i HAVING count(*) = 1
     """,
     example=Example((Step("scene"), Step("category", (0,), ("cup",)), Step("only", (1,))), "cup"),
-    phrases=("the {noun}",),
+    phrases=(
+        "anchor: Start with the {thing}.",
+        "anchor: Find the {thing}.",
+        "move: Go to the only {thing} {where}.",
+        "move: There is just one {thing} {where}: go to it.",
+    ),
 )

@@ -61,10 +61,10 @@ OPERATOR = Operator(
         (Step("scene"), Step("category", (0,), ("box",)), Step("only", (1,)), Step("rank", (2, 0), ("leftmost",))), 3
     ),
     phrases=(
-        "leftmost: Counting {things} from left to right, at which place is {one}?",
-        "rightmost: Counting {things} from right to left, at which place is {one}?",
-        "highest: Counting {things} from the top of the picture down, at which place is {one}?",
-        "lowest: Counting {things} from the bottom of the picture up, at which place is {one}?",
+        "leftmost: If you count the {things} from left to right, which place does {one} have (1 = first)?",
+        "rightmost: If you count the {things} from right to left, which place does {one} have (1 = first)?",
+        "highest: If you count the {things} from the top of the picture down, which place does {one} have (1 = first)?",
+        "lowest: If you count the {things} from the bottom of the picture up, which place does {one} have (1 = first)?",
     ),
     params=("key",),
     margin=margin,

@@ -32,7 +32,7 @@ OPERATOR = Operator(
         (Step("scene"), Step("category", (0,), ("box",)), Step("only", (1,)), Step("read", (2,), ("digit",))),
         7,
     ),
-    phrases=("What number is on {one}?",),
+    phrases=("ask: What number is on {one}?", "ask: Which number does {one} carry?", "noun: the number on {one}"),
     params=("key",),
     margin=margin,
     fact="number confidence",

@@ -17,6 +17,8 @@ OPERATOR = Operator(
     role=Role.DESCRIBE,
     run=run,
     sql="SELECT cur.pid, cur.i, ones.inst FROM cur JOIN ones ON ones.pid = cur.pid AND ones.i = cur.a",
-    example=Example((Step("scene"), Step("category", (0,), ("cup",)), Step("only", (1,)), Step("set_of", (2,))), ("cup",)),
+    example=Example(
+        (Step("scene"), Step("category", (0,), ("cup",)), Step("only", (1,)), Step("set_of", (2,))), ("cup",)
+    ),
     phrases=("{one} alone",),
 )

@@ -31,5 +31,5 @@ OPERATOR = Operator(
         ),
         1,
     ),
-    phrases=("Take {second} away from {first}. What is left?",),
+    phrases=("ask: Take {second} away from {first}. What is left?",),
 )

@@ -1,0 +1,174 @@
+"""Search backward from a wanted answer.
+
+A chain is anchor -> move -> ... -> move -> finish. From the finish one knows which instances give the wanted answer
+(`gold`, a bit set). A move is safe when, within its described set, the one member that carries gold is the one it lands
+on (one AND and one popcount), and skipping it is safe when the instance it starts from does not carry gold. So whether a
+move can work is decided before anything is executed, and each step back costs a few integer operations.
+"""
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from schemas.program import Program, Step, canonical
+from stages.sampling.described import Described, described_sets
+from stages.sampling.finishes import Finish, Maker, finish_makers
+from stages.sampling.moves import Landing, MoveKind, land, move_kinds
+from stages.scene_index import SceneIndex
+
+_DESCRIPTIONS_TRIED = 6
+_KINDS_TRIED = 7
+_GROUP_WEIGHTS = {"near": 4, "far": 1, "side": 5, "single": 2, "same": 2}
+_MAX_LUCK_INVERSE = 4
+"""A described set may hold one lucky member for every four wrong ones (a luck of at most 0.25)."""
+
+
+class ChainMove(NamedTuple):
+    """One move of a chain with where it starts and lands."""
+
+    kind: MoveKind
+    described: Described
+    source: int
+    target: int
+
+
+class Chain(NamedTuple):
+    """Moves in reading order, then the finish."""
+
+    start: int
+    moves: tuple[ChainMove, ...]
+    finish: Finish
+    gold: int
+
+
+class World:
+    """What can be asked about one scene; landings and finishes are made when first needed and kept."""
+
+    def __init__(self, index: SceneIndex) -> None:
+        """Describes the sets of the scene."""
+        self.index = index
+        self.sets = described_sets(index)
+        self.several = tuple(described for described in self.sets if described.bits.bit_count() >= 2)
+        self.singles = {
+            described.bits: described for described in reversed(self.sets) if described.bits.bit_count() == 1
+        }
+        self.makers = finish_makers(index, self.sets)
+        groups = move_kinds(index)
+        self.groups = {name: kinds for name, kinds in groups.items() if kinds}
+        self._landings: dict[tuple[MoveKind, int], Landing] = {}
+        self._finishes: dict[Maker, Finish] = {}
+
+    def landing(self, kind: MoveKind, described: Described) -> Landing:
+        """Returns where a move within a described set lands."""
+        key = (kind, described.bits)
+        if key not in self._landings:
+            self._landings[key] = land(self.index, kind, described)
+        return self._landings[key]
+
+    def finish(self, maker: Maker) -> Finish:
+        """Returns the finish of a maker."""
+        if maker not in self._finishes:
+            self._finishes[maker] = maker()
+        return self._finishes[maker]
+
+
+class _State(NamedTuple):
+    gold: int
+    """Instances from which a careless reader would end at the wanted answer."""
+    safe: int
+    """Instances from which the rest of the chain may be asked, and which give the wanted answer."""
+    visited: int
+
+
+def search_chain(rng: random.Random, world: World, finish: Finish, gold: int, moves: int) -> Chain | None:
+    """Returns a chain of that many moves that ends at the wanted answer, None where none was found quickly."""
+    bits = sum(1 << x for x, value in enumerate(finish.values) if value == gold)
+    state = _State(gold=bits, safe=bits & finish.safe, visited=0)
+    found = _extend_back(rng, world, state, moves)
+    if found is None:
+        return None
+    start = found[0].source if found else _pick(rng, state.safe)
+    return Chain(start, tuple(found), finish, gold)
+
+
+def _extend_back(rng: random.Random, world: World, state: _State, moves: int) -> list[ChainMove] | None:
+    """Returns the moves in reading order; the first starts at an instance that does not carry gold."""
+    if moves == 0:
+        return []
+    groups = list(world.groups)
+    weights = [_GROUP_WEIGHTS[group] for group in groups]
+    for described in _usable(rng, world.several, state):
+        hits = described.bits & state.gold
+        for _ in range(_KINDS_TRIED):
+            kind = rng.choice(world.groups[rng.choices(groups, weights)[0]])
+            if kind.relation == "same" and any(key == kind.argument for key, _ in described.adjectives):
+                continue
+            landing = world.landing(kind, described)
+            targets = hits & state.safe & ~state.visited
+            for target in world.index.members(targets):
+                sources = landing.sources.get(target, 0) & ~(state.gold | state.visited | 1 << target)
+                if not sources:
+                    continue
+                gold = 0
+                for instance in world.index.members(state.gold):
+                    gold |= landing.raw_sources.get(instance, 0)
+                earlier = _State(gold, sources, state.visited | 1 << target)
+                rest = _extend_back(rng, world, earlier, moves - 1)
+                if rest is not None:
+                    source = rest[-1].target if rest else _pick(rng, sources)
+                    return [*rest, ChainMove(kind, described, source, target)]
+    return None
+
+
+def _usable(rng: random.Random, several: Sequence[Described], state: _State) -> list[Described]:
+    """Returns a few described sets, in random order, in which a landing on gold is not luck."""
+    found = []
+    for described in several:
+        hits = described.bits & state.gold
+        if hits & state.safe & ~state.visited and _is_unlucky(hits, described.bits):
+            found.append(described)
+    if len(found) > _DESCRIPTIONS_TRIED:
+        return rng.sample(found, _DESCRIPTIONS_TRIED)
+    rng.shuffle(found)
+    return found
+
+
+def _is_unlucky(hits: int, bits: int) -> bool:
+    """Whether a random wrong member of the set rarely carries gold, given that one hit is the referent."""
+    lucky = hits.bit_count() - 1
+    return lucky == 0 or lucky * _MAX_LUCK_INVERSE <= bits.bit_count() - 1
+
+
+def _pick(rng: random.Random, bits: int) -> int:
+    members = [i for i in range(bits.bit_length()) if bits >> i & 1]
+    return rng.choice(members)
+
+
+class Builder:
+    """Collects the steps of a program over step 0, the scene."""
+
+    def __init__(self) -> None:
+        """Starts with the scene."""
+        self.steps: list[Step] = [Step("scene")]
+
+    def add(self, steps: Sequence[Step]) -> int:
+        """Appends steps numbered from the next one on; returns the number of the last."""
+        self.steps.extend(steps)
+        return len(self.steps) - 1
+
+    def describe(self, described: Described) -> int:
+        """Appends the steps of a described set; returns the number of the set's step."""
+        steps = described.steps(len(self.steps))
+        return self.add(steps) if steps else 0
+
+    def program(self) -> Program:
+        """Returns the canonical program that ends in the last step."""
+        return canonical(Program(steps=tuple(self.steps)))
+
+
+def build_chain(builder: Builder, one: int, moves: Sequence[ChainMove], finish: Finish) -> int:
+    """Appends the moves from the instance of step ``one``, then the finish; returns the number of the answer's step."""
+    for move in moves:
+        described = builder.describe(move.described)
+        one = builder.add(move.kind.steps(one, described, len(builder.steps)))
+    return builder.add(finish.build(one, len(builder.steps)))
