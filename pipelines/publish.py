@@ -26,7 +26,7 @@ import duckdb
 from pipelines.errors import UserError
 from pipelines.ledger import Ledger
 from pipelines.opening import hold_worker_lock
-from pipelines.parts import TEMPORARY_MARK, digest_of, write_atomically
+from pipelines.parts import digest_of, write_atomically
 from pipelines.publish_card import Card, Tally, render_card
 from pipelines.publish_images import embed
 from pipelines.publish_rows import STAGE, accepted_rows, content_digest, open_tables, read_funnel
@@ -42,6 +42,8 @@ FOLDER = "release"
 REWARD_FILE = "hopyard_reward.py"
 CARD_FILE = "README.md"
 RECORD_FILE = "release.json"
+WORKING = ".working-"
+"""In the names of folders beside a release that exist only while it is made."""
 
 
 class PublishReport(NamedTuple):
@@ -66,30 +68,33 @@ def publish_dataset(root: Path, out: Path | None = None, config: PublishConfig |
     """Writes the release of a dataset folder, into ``out`` or its folder ``release``, and returns what was done.
 
     Raises:
-        UserError: the folder is no dataset, nothing was accepted, the source folder is gone, or ``out`` holds
-            something else.
+        UserError: the folder is no dataset or cannot be read, nothing was accepted, the source folder is gone, or
+            ``out`` cannot be written or holds something else.
         ValueError: the tables contradict each other; nothing is published then.
     """
     dataset = Dataset.open(root)
-    config = config or PublishConfig()
     folder = root / FOLDER if out is None else out
-    descriptor = hold_worker_lock(root)
     try:
-        with _alone(folder):
-            return _publish(dataset, folder, config)
-    finally:
-        os.close(descriptor)
+        descriptor = hold_worker_lock(root)
+        try:
+            with _alone(folder), open_tables(dataset, _working(folder, "spill")) as connection:
+                return _publish(dataset, connection, folder, config or PublishConfig())
+        finally:
+            os.close(descriptor)
+    except (OSError, duckdb.IOException) as error:
+        raise UserError(f"cannot publish {root} to {folder}: {error}") from error
 
 
-def _publish(dataset: Dataset, folder: Path, config: PublishConfig) -> PublishReport:
-    connection = open_tables(dataset)
+def _publish(
+    dataset: Dataset, connection: duckdb.DuckDBPyConnection, folder: Path, config: PublishConfig
+) -> PublishReport:
     key = digest_of(STAGE, VERSION, SCHEMA_VERSION, _hash(config), _reward_text(), content_digest(connection))
     standing = dataset.manifest(STAGE, WHOLE_DATASET, key)
     files = _files_of(folder, key)
-    if standing is not None and files and not standing.counts[0].dropped_total:
-        return _report(folder, files, {}, up_to_date=True)
+    if standing is not None and files and not _may_return(standing):
+        return _report(folder, files, standing, up_to_date=True)
     start = time.monotonic()
-    working = folder.with_name(f"{folder.name}{TEMPORARY_MARK}{os.getpid()}")
+    working = _working(folder, "new")
     try:
         working.mkdir()
         built = _build(dataset, connection, working, config)
@@ -108,8 +113,12 @@ def _publish(dataset: Dataset, folder: Path, config: PublishConfig) -> PublishRe
         parts=_lineage(dataset, folder, built, key),
         seconds=time.monotonic() - start,
     )
-    dataset.commit(manifest)
-    return _report(folder, built.files, Counter(drop.reason for drop in built.ledger.drops), up_to_date=False)
+    return _report(folder, built.files, dataset.commit(manifest), up_to_date=False)
+
+
+def _may_return(manifest: ShardManifest) -> bool:
+    """Whether rows are missing only because a picture could not be read, which may have been put right since."""
+    return any(drop.reason is DropReason.MISSING_IMAGE for count in manifest.counts for drop in count.dropped)
 
 
 def _build(dataset: Dataset, connection: duckdb.DuckDBPyConnection, folder: Path, config: PublishConfig) -> _Built:
@@ -181,7 +190,7 @@ def _replace(dataset: Dataset, folder: Path, working: Path) -> None:
     """Puts the finished folder in place of the old one; what the dataset knew of the old one is taken back first."""
     for manifest in dataset.manifests(STAGE):
         dataset.retract(manifest)
-    old = folder.with_name(f"{folder.name}{TEMPORARY_MARK}old-{os.getpid()}")
+    old = _working(folder, "old")
     if folder.exists():
         folder.rename(old)
     working.rename(folder)
@@ -191,15 +200,12 @@ def _replace(dataset: Dataset, folder: Path, working: Path) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Holds the place of the release for this process, and sweeps what killed ones left beside it."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder.parent}: {error.strerror or error}") from error
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         _check_ours(folder)
-        for left in folder.parent.glob(f"{folder.name}{TEMPORARY_MARK}*"):
+        for left in folder.parent.glob(f".{folder.name}{WORKING}*"):
             shutil.rmtree(left, ignore_errors=True)
         yield
     finally:
@@ -224,13 +230,16 @@ def _files_of(folder: Path, key: str) -> tuple[ReleaseFile, ...]:
     return files if whole and texts else ()
 
 
-def _report(
-    folder: Path, files: tuple[ReleaseFile, ...], dropped: Mapping[DropReason, int], up_to_date: bool
-) -> PublishReport:
+def _report(folder: Path, files: tuple[ReleaseFile, ...], manifest: ShardManifest, up_to_date: bool) -> PublishReport:
     rows: Counter[str] = Counter()
     for file in files:
         rows[file.split] += file.rows
+    dropped = {drop.reason: drop.count for count in manifest.counts for drop in count.dropped}
     return PublishReport(folder, rows, files, dropped, up_to_date)
+
+
+def _working(folder: Path, use: str) -> Path:
+    return folder.with_name(f".{folder.name}{WORKING}{use}-{os.getpid()}")
 
 
 def _source_folder(dataset: Dataset) -> Path:

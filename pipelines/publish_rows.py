@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
@@ -14,7 +15,9 @@ from schemas.question import Question
 from stages.publish import Accepted
 
 STAGE = "publish"
-BATCH_ROWS = 200
+BATCH_ROWS = 100
+MEMORY = "512MB"
+"""Of the query engine; rows and pictures come on top."""
 
 _TABLES = ("images", "instances", "questions", "decisions", "drops")
 _ACCEPTED = """
@@ -35,9 +38,19 @@ class Funnel(NamedTuple):
     """Stage, reason, count; without this stage's own."""
 
 
-def open_tables(dataset: Dataset) -> duckdb.DuckDBPyConnection:
-    """Returns a connection with one view per table that publishing and showing read; other stages' drops only."""
-    connection = duckdb.connect(config={"preserve_insertion_order": False, "threads": 2, "memory_limit": "1GB"})
+def open_tables(dataset: Dataset, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Returns a connection with one view per table that publishing and showing read.
+
+    Sorting more than `MEMORY` writes to the folder ``spill``, which DuckDB makes when needed and removes.
+    """
+    connection = duckdb.connect(
+        config={
+            "preserve_insertion_order": False,
+            "threads": 2,
+            "memory_limit": MEMORY,
+            "temp_directory": "" if spill is None else str(spill),
+        }
+    )
     for table in _TABLES:
         paths = [str(dataset.root / part.path) for part in dataset.parts(table)]
         if paths:

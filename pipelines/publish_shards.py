@@ -5,6 +5,7 @@ big; a file closes at the first new image after `rows_per_file` rows or `file_by
 """
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -108,6 +109,8 @@ class RowWriter:
         counts = self._rows[split]
         path = self._folder / f"{split}-{number:05d}-of-{len(counts):05d}.parquet"
         (self._folder / _working_name(split, number)).rename(path)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
         return ReleaseFile(path.name, split, counts[number], path.stat().st_size, file_sha256(path))
 
 

@@ -22,6 +22,7 @@ RESERVED_COLUMNS = frozenset(
     | {"environment", "environments"}
     # verl hands every column to its rollout loop by keyword; these are its own.
     | {"priority", "sampling_params", "agent_name", "raw_prompt", "index", "uid", "tools_kwargs", "dummy_tensor"}
+    | {"interaction_kwargs", "videos", "audios"}
 )
 """Column names that a trainer uses for itself; a published table may have none of them."""
 

@@ -183,6 +183,8 @@ def test_placeholder_in_a_question_is_dropped(tmp_path, text):
     tables = {"images": [image], "questions": questions, "decisions": [accept(question) for question in questions]}
     report = publish_dataset(write_dataset(tmp_path / "d", tmp_path, tables).root)
     assert report.dropped == {DropReason.BAD_TEXT: 1} and sum(report.rows.values()) == 1
+    again = publish_dataset(tmp_path / "d")
+    assert again.up_to_date and again.dropped == report.dropped
 
 
 def test_box_outside_the_picture_is_dropped(tmp_path):
@@ -224,3 +226,25 @@ def test_release_is_readable_by_duckdb(tmp_path):
     report = publish_dataset(make_dataset(tmp_path, make_files(3)).root)
     sql = f"SELECT count(*), sum(len(hops)) FROM read_parquet('{report.folder}/*.parquet')"
     assert duckdb.sql(sql).fetchall() == [(9, 18)]
+
+
+def test_left_overs_of_a_killed_run_are_swept(tmp_path):
+    dataset = make_dataset(tmp_path, make_files(2))
+    (dataset.root / ".release.working-new-99999").mkdir()
+    (dataset.root / ".release.working-new-99999/train-00000.parquet").write_bytes(b"half")
+    publish_dataset(dataset.root)
+    assert not list(dataset.root.glob(".release.*"))
+    assert dataset.sweep() == 0
+
+
+def test_unwritable_or_damaged_places_are_clear_errors(tmp_path):
+    dataset = make_dataset(tmp_path, make_files(1))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot publish"):
+        publish_dataset(dataset.root, out=tmp_path / "file/release")
+    for part in dataset.parts("questions"):
+        (dataset.root / part.path).unlink()
+    with pytest.raises(UserError, match="cannot publish"):
+        publish_dataset(dataset.root)
+    with pytest.raises(UserError, match="does not exist"):
+        publish_dataset(tmp_path / "nowhere")
