@@ -148,7 +148,7 @@ class _Maker:
             answer=found.answer,
             program=found.program.to_json(),
             shape=shape,
-            cell=f"{draft.variant}|{shape}|{draft.cell}",
+            cell=f"{draft.variant}|{draft.cell}",
             hops=telling.hops,
             hop_count=len(found.hops),
             margin=found.margin,
@@ -185,7 +185,8 @@ def shape_of(program: Program) -> str:
         if step.operator in ("scene", "category", "attribute"):
             texts.append("set")
         else:
-            texts.append(f"{step.operator}({','.join(texts[i] for i in step.inputs)})")
+            name = f"{step.operator}:{step.params[0]}" if step.operator == "measure" else step.operator
+            texts.append(f"{name}({','.join(texts[i] for i in step.inputs)})")
     return (
         texts[-1]
         if len(texts[-1]) <= 120

@@ -50,13 +50,13 @@ def plural_of(category: str) -> str:
 @lru_cache(maxsize=256)
 def ordinal_word(number: int) -> str:
     """Returns "second" for 2."""
-    return str(_engine().number_to_words(_engine().ordinal(number)))
+    return str(_engine().number_to_words(_engine().ordinal(str(number))))
 
 
 @lru_cache(maxsize=256)
 def number_word(number: int) -> str:
     """Returns "two" for 2."""
-    return str(_engine().number_to_words(number))
+    return str(_engine().number_to_words(str(number)))
 
 
 def noun_phrase(program: Program, number: int) -> NounPhrase:

@@ -30,7 +30,7 @@ class Finish(NamedTuple):
     build: Callable[[int, int], tuple[Step, ...]]
     """(step of the instance, number of the first new step) -> steps; the last one is the number."""
     cell: str
-    """Its nouns and direction: with the program's shape, the unit in which answers are balanced."""
+    """``kind|direction|form of the description|its words``: the unit in which answers are balanced, coarse to fine."""
 
 
 Maker = Callable[[], Finish]
@@ -92,8 +92,10 @@ def _read_plus_count(index: SceneIndex, described: Described, relation: str) -> 
     return _combined(_read(index, "digit"), _count_related(index, described, relation), "add", "read_plus_count")
 
 
-def _words(described: Described) -> str:
-    return " ".join([*(value for _, value in described.adjectives), described.category or "thing"])
+def _cell(kind: str, direction: str, described: Described) -> str:
+    form = f"{len(described.adjectives)} {'thing' if described.category is None else 'category'}"
+    words = " ".join([*(value for _, value in described.adjectives), described.category or "thing"])
+    return f"{kind}|{direction}|{form}|{words}"
 
 
 def _members_of(index: SceneIndex, test: Callable[[int], bool]) -> int:
@@ -121,7 +123,7 @@ def _count_related(index: SceneIndex, described: Described, relation: str) -> Fi
         chosen = at - 1 if steps else 0
         return (*steps, Step("related", (one, chosen), (relation,)), Step("count", (at,)))
 
-    return Finish("count", 1, values, _members_of(index, is_safe), build, f"{relation} {_words(described)}")
+    return Finish("count", 1, values, _members_of(index, is_safe), build, _cell("count", relation, described))
 
 
 def _count_touching(index: SceneIndex, described: Described) -> Finish:
@@ -137,7 +139,7 @@ def _count_touching(index: SceneIndex, described: Described) -> Finish:
         at = start + len(steps)
         return (*steps, Step("related", (one, at - 1 if steps else 0), (relation,)), Step("count", (at,)))
 
-    return Finish("touching", 1, values, _members_of(index, is_safe), build, f"touching {_words(described)}")
+    return Finish("touching", 1, values, _members_of(index, is_safe), build, _cell("touching", "touching", described))
 
 
 def _count_same(index: SceneIndex, described: Described, key: str) -> Finish:
@@ -156,7 +158,7 @@ def _count_same(index: SceneIndex, described: Described, key: str) -> Finish:
         at = start + len(steps)
         return (*steps, Step("same_attribute", (one, at - 1 if steps else 0), (key,)), Step("count", (at,)))
 
-    return Finish("same", 1, values, _members_of(index, is_safe), build, f"same {key} {_words(described)}")
+    return Finish("same", 1, values, _members_of(index, is_safe), build, _cell("same", key, described))
 
 
 def _read(index: SceneIndex, key: str) -> Finish:
@@ -168,7 +170,7 @@ def _read(index: SceneIndex, key: str) -> Finish:
     def build(one: int, start: int) -> tuple[Step, ...]:
         return (Step(name, (one,), (key,)),)
 
-    return Finish(name, 1, values, safe, build, key)
+    return Finish(name, 1, values, safe, build, f"{name}|{key}|none|none")
 
 
 def _rank(index: SceneIndex, described: Described, key: str) -> Finish:
@@ -186,7 +188,7 @@ def _rank(index: SceneIndex, described: Described, key: str) -> Finish:
         steps = described.steps(start)
         return (*steps, Step("rank", (one, start + len(steps) - 1), (key,)))
 
-    return Finish("rank", 1, values, _members_of(index, is_safe), build, f"{key} {_words(described)}")
+    return Finish("rank", 1, values, _members_of(index, is_safe), build, _cell("rank", key, described))
 
 
 def _count_with_other(index: SceneIndex, described: Described, other: Described, name: str) -> Finish:
@@ -208,7 +210,7 @@ def _count_with_other(index: SceneIndex, described: Described, other: Described,
         at = start + len(steps) + len(others)
         return (*steps, *others, Step("only", (at - 1,)), Step(name, (one, at, chosen)), Step("count", (at + 1,)))
 
-    return Finish(name, 1, values, _members_of(index, is_safe), build, f"{name} {_words(described)}")
+    return Finish(name, 1, values, _members_of(index, is_safe), build, _cell(name, name, described))
 
 
 def _combined(first: Finish, second: Finish, operator: str, kind: str) -> Finish:
@@ -225,4 +227,4 @@ def _combined(first: Finish, second: Finish, operator: str, kind: str) -> Finish
         more = second.build(one, middle)
         return (*steps, *more, Step(operator, (middle - 1, middle + len(more) - 1)))
 
-    return Finish(kind, 2, values, safe, build, f"{first.cell} {operator} {second.cell}")
+    return Finish(kind, 2, values, safe, build, f"{kind}|{second.cell.partition('|')[2]}")

@@ -1,0 +1,131 @@
+"""Judge: the static judges of the spine, each with a verdict per question.
+
+In: scenes and the questions on them. Out: verdicts. `second_executor` recomputes the answer in SQL; `certificates` proves
+the stored program again from the stored scene and compares; `text_rules` reads the words. A judge that cannot decide says
+no verdict, never pass.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from schemas.program import Program
+from schemas.question import Question, Variant
+from schemas.record import Record
+from schemas.scene import Scene
+from schemas.verdict import Outcome, Verdict
+from stages.certify import Certified, CertifyConfig, Rejected, certify
+from stages.execute import check_program
+from stages.scene_index import MarginConfig, SceneIndex
+from stages.second_executor import ProgramRun, SecondExecutor
+from stages.text_rules import bad_text, give_aways
+
+VERSION = 1
+
+
+class JudgeConfig(Record):
+    """The bounds questions were certified with; they are proved again with the same."""
+
+    margins: MarginConfig = MarginConfig()
+    certify: CertifyConfig = CertifyConfig(min_hops=3, max_hops=6)
+
+
+def bounds_for(question: Question, config: CertifyConfig) -> CertifyConfig:
+    """Returns the bounds of a variant: shorter ones need neither both kinds of hop nor the least number."""
+    if question.variant is Variant.FULL:
+        return config
+    return config.model_copy(update={"both_kinds": False, "min_hops": 1})
+
+
+def judge(scenes: Sequence[Scene], questions: Sequence[Question], config: JudgeConfig) -> tuple[Verdict, ...]:
+    """Returns three verdicts per question, in the order of the questions.
+
+    Raises:
+        KeyError: a question is on an image that is not among the scenes.
+    """
+    indexes = {scene.image.image_id: SceneIndex(scene, config.margins) for scene in scenes}
+    answers = _second_answers(scenes, questions)
+    return tuple(
+        verdict
+        for question, answer in zip(questions, answers, strict=True)
+        for verdict in _verdicts(indexes[question.image_id], question, answer, config)
+    )
+
+
+def _second_answers(scenes: Sequence[Scene], questions: Sequence[Question]) -> list[int | str | None]:
+    """Returns per question the second executor's answer, None where undefined, a message where the program is malformed."""
+    runs: dict[int, ProgramRun] = {}
+    answers: list[int | str | None] = [None] * len(questions)
+    for number, question in enumerate(questions):
+        try:
+            program = Program.from_json(question.program)
+            check_program(program)
+        except ValueError as error:
+            answers[number] = f"malformed program: {error}"
+        else:
+            runs[number] = ProgramRun(question.image_id, program)
+    with SecondExecutor(scenes) as executor:
+        found = executor.answers(list(runs.values())) if runs else []
+    for number, answer in zip(runs, found, strict=True):
+        answers[number] = answer
+    return answers
+
+
+def _verdicts(
+    index: SceneIndex, question: Question, answer: int | str | None, config: JudgeConfig
+) -> Iterator[Verdict]:
+    if isinstance(answer, str):
+        for name in ("second_executor", "certificates", "text_rules"):
+            yield _verdict(question, name, answer)
+        return
+    yield _verdict(question, "second_executor", _answer_fault(question, answer))
+    yield _verdict(question, "certificates", _certificate_fault(index, question, config))
+    yield _verdict(question, "text_rules", "; ".join([*give_aways(question), *bad_text(question.question)]))
+
+
+def _verdict(question: Question, name: str, fault: str) -> Verdict:
+    return Verdict(
+        question_id=question.question_id,
+        image_id=question.image_id,
+        judge=name,
+        outcome=Outcome.FAIL if fault else Outcome.PASS,
+        reason=fault,
+    )
+
+
+def _answer_fault(question: Question, answer: int | None) -> str:
+    if answer == question.answer:
+        return ""
+    return f"the second executor gives {'no answer' if answer is None else answer}, stored is {question.answer}"
+
+
+def _certificate_fault(index: SceneIndex, question: Question, config: JudgeConfig) -> str:
+    found = certify(index, Program.from_json(question.program), bounds_for(question, config.certify))
+    if isinstance(found, Rejected):
+        return f"{found.reason}: {found.detail}"
+    return "; ".join(differences(question, found, index))
+
+
+def differences(question: Question, found: Certified, index: SceneIndex) -> Iterator[str]:
+    """Yields every stored fact that differs from what certification finds now."""
+    pairs = {
+        "answer": (question.answer, found.answer),
+        "hop_count": (question.hop_count, len(found.hops)),
+        "margin": (question.margin, found.margin),
+        "luck": (question.luck, found.luck),
+        "strict": (question.strict, found.luck == 0.0),
+        "hop steps": ([hop.step for hop in question.hops], [hop.step for hop in found.hops]),
+        "hop kinds": ([hop.kind for hop in question.hops], [hop.kind for hop in found.hops]),
+        "hop lucks": ([hop.luck for hop in question.hops], [hop.luck for hop in found.hops]),
+        "hop values": (
+            [hop.value for hop in question.hops],
+            [_value_text(found, hop.step, index) for hop in found.hops],
+        ),
+    }
+    for name, (stored, now) in pairs.items():
+        if stored != now:
+            yield f"{name} is stored as {stored}, found {now}"
+
+
+def _value_text(found: Certified, number: int, index: SceneIndex) -> str:
+    value = found.values[number]
+    is_one = found.program.steps[number].operator in ("nearest", "farthest", "extreme", "nth", "only")
+    return index.instances[int(value or 0)].instance_id if is_one else str(value)

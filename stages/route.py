@@ -1,0 +1,155 @@
+"""Route: which certified candidates are accepted, so that answers cannot be guessed from the words.
+
+In: all candidates of the dataset that every judge passed, as small rows. Out: one decision each. Dropped: what would
+unbalance the answers of its cell, what exceeds the wanted number per image, a variant whose family's full question was
+not accepted.
+
+Within a cell (finish, direction, form of the final description) the accepted answers of a count are uniform over
+``1..m``. Supports of different cells are nested, so the best guess from the words alone is always 1, whatever the words:
+that is chance, and nothing beats it. Numbers read off things are even by themselves and are only capped. The decision is
+global: it sees every shard, so quotas cannot drift apart between workers.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pydantic import Field
+
+from schemas.decision import Decision, Route
+from schemas.question import Variant
+from schemas.record import Record
+
+VERSION = 1
+
+
+class RouteConfig(Record):
+    """The balance wanted."""
+
+    per_image: int = Field(default=4, ge=1)
+    """Most full questions accepted per image."""
+    min_cell: int = Field(default=40, ge=1)
+    """A cell with fewer candidates is balanced together with its siblings, one level up."""
+    min_support: int = Field(default=3, ge=1)
+    """Fewest distinct answers of a balanced cell; a cell that cannot reach it gives nothing."""
+    cap: float = Field(default=1.25, ge=1)
+    """Most often any number may occur in a capped cell, relative to the median number."""
+    capped: tuple[str, ...] = ("read", "measure", "read_plus_count")
+    """Finishes whose numbers are even by themselves."""
+
+
+class Candidate(NamedTuple):
+    """What routing needs to know of a question."""
+
+    question_id: str
+    image_id: str
+    family_id: str
+    variant: str
+    shape: str
+    cell: str
+    answer: int
+    hop_count: int
+    margin: float
+
+
+def route(candidates: Sequence[Candidate], config: RouteConfig, seed: int) -> tuple[Decision, ...]:
+    """Returns one decision per candidate, ordered by question id; independent of the order they come in."""
+    ordered = sorted(candidates, key=lambda candidate: _ticket(seed, candidate.question_id))
+    full = [candidate for candidate in ordered if candidate.variant == Variant.FULL]
+    reasons = _per_image(full, config)
+    reasons |= _balance([c for c in full if c.question_id not in reasons], config)
+    accepted = {candidate.question_id for candidate in full} - reasons.keys()
+    shorter = [candidate for candidate in ordered if candidate.variant != Variant.FULL]
+    for candidate in shorter:
+        if candidate.family_id not in accepted:
+            reasons[candidate.question_id] = "the full question of its family was not accepted"
+    reasons |= _balance([c for c in shorter if c.question_id not in reasons], config)
+    return tuple(
+        Decision(
+            question_id=candidate.question_id,
+            image_id=candidate.image_id,
+            route=Route.DROP if candidate.question_id in reasons else Route.ACCEPT,
+            reason=reasons.get(candidate.question_id, "certified, judged and within quota"),
+        )
+        for candidate in sorted(candidates)
+    )
+
+
+def _ticket(seed: int, question_id: str) -> str:
+    """A fixed random order."""
+    return hashlib.sha256(f"{seed}:route:{question_id}".encode()).hexdigest()
+
+
+def _per_image(candidates: Sequence[Candidate], config: RouteConfig) -> dict[str, str]:
+    """Returns the refusals that keep each image at its number, spread over finishes and hop counts first."""
+    by_image: dict[str, list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        by_image[candidate.image_id].append(candidate)
+    refused: dict[str, str] = {}
+    for rows in by_image.values():
+        for candidate in _spread(rows)[config.per_image :]:
+            refused[candidate.question_id] = f"the image has {config.per_image} questions already"
+    return refused
+
+
+def _spread(rows: Sequence[Candidate]) -> list[Candidate]:
+    """Returns rows so that each finish kind comes round before any comes twice."""
+    seen: Counter[str] = Counter()
+    turns: list[tuple[int, int, Candidate]] = []
+    for position, candidate in enumerate(rows):
+        kind = _levels(candidate.cell)[1]
+        turns.append((seen[kind], position, candidate))
+        seen[kind] += 1
+    return [candidate for _, _, candidate in sorted(turns)]
+
+
+def _levels(cell: str) -> list[str]:
+    return cell.split("|")
+
+
+def _balance(candidates: Sequence[Candidate], config: RouteConfig) -> dict[str, str]:
+    refused: dict[str, str] = {}
+    for name, rows in _cells(candidates, config.min_cell).items():
+        kind = _levels(name)[1]
+        quota = _capped(rows, config) if kind in config.capped else _uniform(rows, config)
+        taken: Counter[int] = Counter()
+        for candidate in rows:
+            if taken[candidate.answer] >= quota.get(candidate.answer, 0):
+                limit = quota.get(candidate.answer, 0)
+                refused[candidate.question_id] = (
+                    f"answer {candidate.answer} has its quota of {limit} in the cell {name}"
+                )
+            else:
+                taken[candidate.answer] += 1
+    return refused
+
+
+def _cells(candidates: Iterable[Candidate], least: int) -> dict[str, list[Candidate]]:
+    """Returns candidates by the finest cell that is large enough: (variant, finish, direction, form), then coarser ones."""
+    rows: dict[str, list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        rows["|".join(_levels(candidate.cell)[:4])].append(candidate)
+    for depth in (3, 2):
+        for name in [name for name in rows if len(_levels(name)) > depth and len(rows[name]) < least]:
+            rows["|".join(_levels(name)[:depth])].extend(rows.pop(name))
+    return dict(rows)
+
+
+def _uniform(rows: Sequence[Candidate], config: RouteConfig) -> dict[int, int]:
+    """Returns equal quotas over 1..m for the m that accepts most, at least `min_support` answers wide."""
+    counts = Counter(candidate.answer for candidate in rows)
+    best: dict[int, int] = {}
+    for support in range(config.min_support, max(counts, default=0) + 1):
+        share = min(counts[answer] for answer in range(1, support + 1))
+        if share * support > sum(best.values()):
+            best = dict.fromkeys(range(1, support + 1), share)
+    return best
+
+
+def _capped(rows: Sequence[Candidate], config: RouteConfig) -> dict[int, int]:
+    """Returns for every answer at most the median number of times (times the cap)."""
+    counts = Counter(candidate.answer for candidate in rows)
+    median = sorted(counts.values())[len(counts) // 2] if counts else 0
+    limit = max(1, int(median * config.cap))
+    return {answer: min(number, limit) for answer, number in counts.items()}
