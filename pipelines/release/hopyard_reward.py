@@ -35,7 +35,7 @@ _WORDS = (
 ).split()
 _WORD_VALUES = {word: value for value, word in enumerate(_WORDS)}
 _PLAIN = re.compile(r"([+-]?)([0-9]{1,64})(?:\.0{1,64})?")
-_GROUPED = re.compile(r"([+-]?)([0-9]{1,3}(?:,[0-9]{3}){1,16}|[0-9]{1,3}(?: [0-9]{3}){1,16})(?:\.0{1,64})?")
+_GROUPED = re.compile(r"([+-]?)([1-9][0-9]{0,2}(?:,[0-9]{3}){1,16}|[1-9][0-9]{0,2}(?: [0-9]{3}){1,16})(?:\.0{1,64})?")
 _WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\{([^{}]{0,64})\}")
 _OPEN_TAG = re.compile(r"<answer>", re.IGNORECASE)
 _CLOSE_TAG = re.compile(r"</answer>", re.IGNORECASE)
