@@ -57,7 +57,8 @@ def read_header(path: Path) -> Header:
     licences = {}
     for entry in _items(path, "licenses.item"):
         if isinstance(entry, dict) and "id" in entry:
-            licences[str(entry["id"])] = str(entry.get("url") or entry.get("name") or UNKNOWN)
+            name = str(entry.get("url") or entry.get("name") or UNKNOWN)
+            licences[str(entry["id"])] = name.replace("\\/", "/")  # some copies of COCO escape slashes twice
     supports = tuple(sorted({str(fact) for fact in _items(path, "info.supports.item")}))
     return Header(names, licences, supports)
 

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from pipelines.errors import UserError
 from schemas.record import Record
@@ -44,6 +44,16 @@ class RunConfig(Record):
     route: RouteConfig = Field(default_factory=RouteConfig)
 
 
+    @model_validator(mode="after")
+    def _judge_by_the_same_rules(self) -> "RunConfig":
+        """What certified a question must prove it again: the two sections cannot differ."""
+        made_by = (self.synthesize.margins, self.synthesize.certify)
+        if (self.judge.margins, self.judge.certify) != made_by and "judge" in self.model_fields_set:
+            raise ValueError("judge.margins and judge.certify must equal those of synthesize; leave judge out")
+        judge = JudgeConfig(margins=made_by[0], certify=made_by[1])
+        return self if judge == self.judge else self.model_copy(update={"judge": judge})
+
+
 def hash_config(config: BaseModel | None) -> str:
     """Returns the hash of a configuration: equal for equal values, whatever order they were written in."""
     data = None if config is None else config.model_dump(mode="json", exclude={"description"})
@@ -72,6 +82,21 @@ def load_profile(name_or_path: str) -> RunConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"profile {path} cannot be read: {error}") from error
     return parse_config(data, f"profile {path}")
+
+
+def with_per_image(config: RunConfig, per_image: int | None) -> RunConfig:
+    """Returns the configuration with another number of families per image.
+
+    Raises:
+        UserError: the number is below 1.
+    """
+    if per_image is None:
+        return config
+    if per_image < 1:
+        raise UserError(f"--per-image is {per_image}; it must be at least 1")
+    wanted = {"per_image": per_image}
+    sections = {name: getattr(config, name).model_copy(update=wanted) for name in ("synthesize", "route")}
+    return config.model_copy(update=sections)
 
 
 def parse_config(data: dict[str, Any], where: str) -> RunConfig:

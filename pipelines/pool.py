@@ -26,7 +26,7 @@ class Pool:
         self._executor: ProcessPoolExecutor | None = None
         if workers > 1:
             os.environ.setdefault("OMP_NUM_THREADS", "1")
-            self._executor = ProcessPoolExecutor(workers, _context(), _start_worker, (root,))
+            self._executor = ProcessPoolExecutor(workers, worker_context(), _start_worker, (root,))
 
     def __enter__(self) -> "Pool":
         return self
@@ -65,7 +65,7 @@ def _result(future: "Future[ShardManifest]") -> ShardManifest:
         ) from error
 
 
-def _context() -> BaseContext:
+def worker_context() -> BaseContext:
     """Returns a start method that copies neither threads nor locks of this process."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")

@@ -7,7 +7,7 @@ from pipelines.config import hash_config
 from pipelines.engine import open_engine, parquet_source
 from pipelines.job import Job, Outcome
 from pipelines.ledger import Ledger
-from pipelines.scene_reader import by_image, read_scenes
+from pipelines.scene_reader import by_image, scenes_of
 from schemas.decision import Decision, Route
 from schemas.drop import Drop, DropReason
 from schemas.question import Question
@@ -28,7 +28,7 @@ def synthesize(job: Job) -> Outcome:
     ledger = Ledger(job.stage)
     config_hash = hash_config(job.config)
     questions: list[Question] = []
-    for scene in read_scenes(job):
+    for scene in scenes_of(job):
         image_id = scene.image.image_id
         ledger.take("images")
         result = ledger.attempt(
@@ -51,7 +51,7 @@ def judge(job: Job) -> Outcome:
     ledger = Ledger(job.stage)
     questions = list(job.records("synthesize/questions", Question))
     asked = {question.image_id for question in questions}
-    scenes = {scene.image.image_id: scene for scene in read_scenes(job) if scene.image.image_id in asked}
+    scenes = {scene.image.image_id: scene for scene in scenes_of(job) if scene.image.image_id in asked}
     ledger.take("questions", len(questions))
     verdicts = _judge_all(ledger, scenes, questions, job)
     of_question: dict[str, list[Verdict]] = {}
@@ -121,13 +121,12 @@ def _judge_all(
 
 
 def _decision_drop(decision: Decision) -> Drop:
-    reason, _, detail = decision.reason.partition(": ")
     return Drop(
         stage="route",
         id=decision.question_id,
         parent_id=decision.image_id,
-        reason=DropReason(reason),
-        detail=detail,
+        reason=DropReason.OVER_QUOTA,
+        detail=decision.reason,
     )
 
 

@@ -1,12 +1,14 @@
-"""Scenes from tables: what a shard's rows say of each image, put together again."""
+"""Scenes from tables: what the rows say of each image, put together again."""
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 from pipelines.job import Job
+from pipelines.store import Dataset
 from schemas.category import Category
 from schemas.image import Image
 from schemas.instance import Instance
+from schemas.manifest import Part
 from schemas.scene import Scene
 
 
@@ -18,25 +20,28 @@ class _OfImage(Protocol):
 OfImage = TypeVar("OfImage", bound=_OfImage)
 
 
-def read_scenes(job: Job) -> Iterator[Scene]:
-    """Yields the scenes of a shard in the order of its images; images without instances have none."""
-    stated = job.rows("annotate-import/source_annotations", ["uri", "supports"]).to_pylist()
+class SceneParts(NamedTuple):
+    """The parts that hold everything about the images of a shard."""
+
+    images: Sequence[Part]
+    instances: Sequence[Part]
+    categories: Sequence[Part]
+    source_annotations: Sequence[Part]
+
+
+def scenes_of(job: Job) -> Iterator[Scene]:
+    """Yields the scenes of a job's shard in the order of its images; images without instances have none."""
+    names = ("admit/images", "describe/instances", "describe/categories", "annotate-import/source_annotations")
+    return read_scenes(job.dataset, SceneParts(*(job.inputs[name] for name in names)))
+
+
+def read_scenes(dataset: Dataset, parts: SceneParts) -> Iterator[Scene]:
+    """Yields the scenes of the parts in the order of the images; images without instances have none."""
+    stated = dataset.read("source_annotations", parts.source_annotations, ["uri", "supports"]).to_pylist()
     supports = {row["uri"]: frozenset(row["supports"]) for row in stated}
-    images = job.records("admit/images", Image)
-    instances = job.records("describe/instances", Instance)
-    categories = job.records("describe/categories", Category)
-    return build_scenes(images, instances, categories, supports)
-
-
-def build_scenes(
-    images: Iterable[Image],
-    instances: Iterable[Instance],
-    categories: Iterable[Category],
-    supports: dict[str, frozenset[str]],
-) -> Iterator[Scene]:
-    """Yields a scene for each image that has instances; ``supports`` is by uri."""
-    members, named = by_image(instances), by_image(categories)
-    for image in images:
+    members = by_image(dataset.records("instances", Instance, parts.instances))
+    named = by_image(dataset.records("categories", Category, parts.categories))
+    for image in dataset.records("images", Image, parts.images):
         if image.image_id in members:
             yield Scene(
                 image=image,

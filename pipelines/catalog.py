@@ -1,0 +1,100 @@
+"""SQL over a dataset for users: one view per table, and nothing else within reach.
+
+Views are Arrow datasets over the committed parts rather than ``read_parquet``: DuckDB lets a statement overwrite every file
+that it may read (``COPY ... TO`` with ``use_tmp_file false``), so it gets no file at all. A connection sees what was
+committed when it was opened, also while a run goes on.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import duckdb
+import pyarrow.dataset
+
+from pipelines.errors import UserError
+from pipelines.settings import settings
+from pipelines.store import Dataset
+from pipelines.tables import TABLES, VIEWS
+
+READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+"""DESCRIBE, SHOW and SUMMARIZE are selects to DuckDB."""
+
+_LOCKED = {
+    "temp_directory": "''",
+    "python_enable_replacements": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "enable_external_access": "false",
+    "lock_configuration": "true",
+}
+"""In this order: what comes last makes the others final. Without external access there is no file, network or extension."""
+
+
+class Answer(NamedTuple):
+    """The rows of a query."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[object, ...]]
+
+
+def connect(dataset: Dataset, internal: bool = False) -> duckdb.DuckDBPyConnection:
+    """Returns a connection with a view per table, typed and empty where nothing was committed yet.
+
+    With ``internal`` the tables between stages are there too.
+    """
+    connection = duckdb.connect()
+    connection.execute(f"set memory_limit = '{settings().query_memory}'")
+    connection.execute("set preserve_insertion_order = false")
+    manifests = dataset.manifests()
+    for name in TABLES if internal else VIEWS:
+        paths = sorted(part.path for manifest in manifests for part in manifest.parts if part.table == name)
+        schema = TABLES[name].schema
+        rows = (
+            pyarrow.dataset.dataset([str(dataset.root / path) for path in paths], schema=schema, format="parquet")
+            if paths
+            else schema.empty_table()
+        )
+        connection.register(name, rows)
+    for option, value in _LOCKED.items():
+        connection.execute(f"set {option} = {value}")
+    return connection
+
+
+@contextmanager
+def ask(dataset: Dataset, sql: str) -> Iterator[Answer]:
+    """Gives the answer of one reading statement.
+
+    Raises:
+        UserError: it is not one reading statement, or DuckDB refuses it.
+    """
+    _check_reading(sql)
+    connection = connect(dataset)
+    try:
+        cursor = connection.execute(sql)
+        yield Answer(tuple(column[0] for column in cursor.description or ()), _rows(cursor))
+    except duckdb.Error as error:
+        raise UserError(_one_line(error)) from error
+    finally:
+        connection.close()
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[object, ...]]:
+    while rows := cursor.fetchmany(1_000):
+        yield from rows
+
+
+def _check_reading(sql: str) -> None:
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise UserError(_one_line(error)) from error
+    if len(statements) != 1:
+        raise UserError(f"give one SQL statement; this is {len(statements)}")
+    if statements[0].type not in READING:
+        raise UserError(f"a query only reads: {statements[0].type.name} is not allowed")
+
+
+def _one_line(error: duckdb.Error) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("LINE ")]
+    return " ".join(" ".join(line for line in lines if set(line.strip()) != {"^"}).split())

@@ -1,0 +1,191 @@
+"""The commands that make something: `run`, `scenes`, `publish`."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from pipelines.options import RunOptions
+    from pipelines.produce import RunResult
+    from pipelines.progress import Watcher
+
+FAILED_RECORDS = 1
+
+Source = Annotated[
+    Path | None,
+    typer.Argument(help="Folder of images, searched below too. Without it scenes are rendered.", show_default=False),
+]
+Annotations = Annotated[
+    Path | None, typer.Option(help="COCO file with the instances; file names relative to SOURCE.", show_default=False)
+]
+Profile = Annotated[str, typer.Option(help="Name of a profile, or the path of a TOML file.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Dataset folder; output/NAME-OF-SOURCE if not given.", show_default=False)
+]
+Seed = Annotated[int, typer.Option(help="Another seed asks other questions (and renders other scenes).")]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", "--count", help="First N files in sorted order; how many scenes.", show_default=False),
+]
+PerImage = Annotated[
+    int | None, typer.Option(help="Families of questions per image, instead of the profile's.", show_default=False)
+]
+Workers = Annotated[int | None, typer.Option(help="Worker processes; one per core if not given.", show_default=False)]
+ShardSize = Annotated[
+    int | None, typer.Option(help="Images per shard, the unit of work and of resuming.", show_default=False)
+]
+Server = Annotated[
+    bool, typer.Option("--server/--no-server", help="As a Prefect flow, or the same steps without Prefect.")
+]
+
+
+def run(  # noqa: PLR0913 - options of the main command
+    source: Source = None,
+    annotations: Annotations = None,
+    profile: Profile = "default",
+    out: Out = None,
+    seed: Seed = 0,
+    limit: Limit = None,
+    per_image: PerImage = None,
+    workers: Workers = None,
+    shard_size: ShardSize = None,
+    server: Server = True,
+) -> int:
+    """The whole factory: images to published questions.
+
+    Prints the funnel (what went in, was kept, dropped and why), the yields and where things are. The same command goes
+    on after a crash and does nothing on a finished dataset; other options need another --out.
+
+    hopyard run                                      120 rendered scenes into output/scenes
+
+    hopyard run photos --annotations instances.json  photos with a COCO file into output/photos
+    """
+    from pipelines.config import load_profile, with_per_image
+    from pipelines.options import RunOptions
+    from pipelines.packages import assert_own_packages
+    from pipelines.settings import settings
+
+    assert_own_packages()
+    options = RunOptions(
+        out=out or settings().output / (source.resolve().name if source else "scenes"),
+        config=with_per_image(load_profile(profile), per_image),
+        source=source,
+        annotations=annotations,
+        seed=seed,
+        limit=limit,
+        workers=os.cpu_count() or 1 if workers is None else workers,
+        shard_size=shard_size,
+    )
+    with _watcher() as watcher:
+        result = _produce(options, watcher, server)
+    return _report_run(result)
+
+
+def scenes(
+    out: Annotated[Path, typer.Option(help="Folder for the pictures and the COCO file.")],
+    count: Annotated[int, typer.Option(help="How many scenes.")] = 120,
+    seed: Annotated[int, typer.Option(help="Another seed, other scenes.")] = 0,
+    profile: Profile = "default",
+    workers: Workers = None,
+) -> None:
+    """Renders scenes with exact masks: pictures and a COCO file with attributes, to run on or to train with."""
+    from pipelines.config import load_profile
+    from pipelines.errors import UserError
+    from pipelines.scenes import write_scenes
+
+    if count < 1:
+        raise UserError(f"--count is {count}; it must be at least 1")
+    config = load_profile(profile).render
+    try:
+        write_scenes(out, count, seed, config, os.cpu_count() or 1 if workers is None else workers)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
+    typer.echo(f"{count} scenes in {out}")
+
+
+def publish(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Dataset folder.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Release folder; DIR/release if not given.", show_default=False)
+    ] = None,
+) -> None:
+    """Writes the accepted questions as Parquet that verl, TRL and Hugging Face datasets load unchanged."""
+    from pipelines.publish import publish_dataset
+
+    report = publish_dataset(folder, out)
+    rows = ", ".join(f"{split} {count:,}" for split, count in report.rows.items())
+    state = "is up to date" if report.up_to_date else "written"
+    typer.echo(f"release {report.folder} {state}: {sum(report.rows.values()):,} rows ({rows})")
+    for reason, count in sorted(report.dropped.items()):
+        typer.echo(f"  {count:,} dropped: {reason.value}")
+
+
+def _produce(options: "RunOptions", watcher: "Watcher", server: bool) -> "RunResult":
+    from pipelines.options import check_options
+    from pipelines.pool import Pool
+    from pipelines.produce import is_finished, open_run, produce
+
+    asked = check_options(options)
+    with open_run(options, asked, watcher) as opened, Pool(options.out, options.workers) as pool:
+        if not server or is_finished(opened):
+            return produce(opened, lambda _, jobs: pool.run_all(jobs), watcher)
+        from pipelines.prefect_server import prefect_api
+
+        with prefect_api(options.out / ".prefect", watcher):
+            from pipelines.flow import run_flow
+
+            return run_flow(opened, pool, watcher)
+
+
+def _report_run(result: "RunResult") -> int:
+    from pipelines.errors import UserError
+    from pipelines.funnel import print_funnel, yield_lines
+
+    console = Console(highlight=False)
+    print_funnel(console, result.manifests)
+    for line in yield_lines(result.manifests):
+        typer.echo(line)
+    if result.new == 0:
+        typer.echo(f"nothing to do: {result.root} was finished already")
+    else:
+        typer.echo(f"done in {result.seconds:.1f} s: {result.new} shards of work")
+    typer.echo(f"dataset   {result.root}  (hopyard query {result.root} \"from questions limit 5\")")
+    try:
+        _offer(result)
+    except UserError as error:
+        typer.echo(f"not published: {error}")
+    for failure in [failure for manifest in result.manifests for failure in manifest.failures][:10]:
+        typer.echo(f"failed in {failure.stage}: {failure.id}: {failure.error}", err=True)
+    if result.failed:
+        typer.echo(f"hopyard: {result.failed} records failed; the same command tries them again", err=True)
+    return FAILED_RECORDS if result.failed else 0
+
+
+def _offer(result: "RunResult") -> None:
+    """Publishes and shows one question, or says where both are."""
+    from pipelines.publish import publish_dataset
+    from pipelines.show import show_question
+
+    report = publish_dataset(result.root)
+    rows = ", ".join(f"{split} {count:,}" for split, count in report.rows.items())
+    typer.echo(f"release   {report.folder}  ({sum(report.rows.values()):,} rows: {rows})")
+    pictures = sorted((result.root / "shown").glob("*.png")) if result.new == 0 else []
+    typer.echo(f"look at   {pictures[0] if pictures else show_question(result.root)}")
+
+
+@contextmanager
+def _watcher() -> "Iterator[Watcher]":
+    from pipelines.progress import Bars, Lines
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Lines(sys.stderr)
+        return
+    with Bars(console) as bars:
+        yield bars

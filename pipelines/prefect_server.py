@@ -1,0 +1,149 @@
+"""Which Prefect server a run talks to: the one that `PREFECT_API_URL` names, or a quiet one of its own.
+
+The own server keeps its database in a hidden folder of the dataset, writes to a log file there instead of on the user's screen,
+and ends with the process that started it, also when that is killed: it reads a pipe that only that process holds open.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.errors import UserError
+from pipelines.progress import Watcher
+
+STARTUP_SECONDS = 180.0
+"""A loaded machine needs this long to create the database."""
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(int(STARTUP_SECONDS)),
+    "PREFECT_CLI_PROMPT": "false",
+}
+"""Settings of the flow; the user's own win."""
+
+LEAN = {
+    "PREFECT_UI_ENABLED": "0",
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "true",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+}
+"""Settings of the own server: one run, no schedules, no pages."""
+
+
+@contextmanager
+def prefect_api(home: Path, watcher: Watcher) -> Iterator[str]:
+    """Gives the URL of an API that answers, with the settings of this process pointing to it.
+
+    Raises:
+        UserError: the own server does not start.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    url = os.environ.get("PREFECT_API_URL", "")
+    if url and _answers(url):
+        with _settings(url):
+            yield url
+        return
+    if url:
+        watcher.say(f"no Prefect server answers at {url}; starting a temporary one")
+    os.environ.setdefault("PREFECT_HOME", str(home))
+    with _own_server(Path(os.environ["PREFECT_HOME"]), watcher) as own, _settings(own):
+        yield own
+
+
+@contextmanager
+def _settings(url: str) -> Iterator[None]:
+    """Points Prefect to the API, whether or not it was imported before."""
+    before = os.environ.get("PREFECT_API_URL")
+    os.environ["PREFECT_API_URL"] = url
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    try:
+        with temporary_settings({PREFECT_API_URL: url}):
+            yield
+    finally:
+        if before is None:
+            del os.environ["PREFECT_API_URL"]
+        else:
+            os.environ["PREFECT_API_URL"] = before
+
+
+@contextmanager
+def _own_server(home: Path, watcher: Watcher) -> Iterator[str]:
+    home.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    watcher.say("starting a temporary Prefect server (some seconds; set PREFECT_API_URL to use a running one)")
+    with (home / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(port)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **LEAN, "PREFECT_API_URL": "", "PREFECT_HOME": str(home)},
+        )
+    try:
+        _await(process, url, home / "server.log")
+        yield url
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        process.wait()
+
+
+def _await(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while not _answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise UserError(f"the temporary Prefect server did not start (see {log}); --no-server runs without one")
+        time.sleep(0.1)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=3):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _serve(port: int) -> None:
+    """Serves until standard input ends."""
+    import uvicorn
+
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    uvicorn.run(
+        "prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error"
+    )
+
+
+def _end_with_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))
