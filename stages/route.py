@@ -57,7 +57,8 @@ def route(candidates: Sequence[Candidate], config: RouteConfig, seed: int) -> tu
     """Returns one decision per candidate, ordered by question id; independent of the order they come in."""
     ordered = sorted(candidates, key=lambda candidate: _ticket(seed, candidate.question_id))
     full = [candidate for candidate in ordered if candidate.variant == Variant.FULL]
-    reasons = _per_image(full, config)
+    reasons = _balance(full, config)
+    reasons |= _per_image([c for c in full if c.question_id not in reasons], config)
     reasons |= _balance([c for c in full if c.question_id not in reasons], config)
     accepted = {candidate.question_id for candidate in full} - reasons.keys()
     shorter = [candidate for candidate in ordered if candidate.variant != Variant.FULL]

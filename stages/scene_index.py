@@ -5,6 +5,7 @@ Margins are in units of their cut-off: 1 lies on the decision line's safety limi
 """
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 
 from pydantic import Field
@@ -109,40 +110,41 @@ class SceneIndex:
     def related(self, relation: str) -> list[int]:
         """Returns per instance the set of instances that stand in the relation to it (never itself)."""
         if relation not in self._related:
-            self._related[relation] = [
-                sum(1 << b for b in range(self.n) if b != a and self._stands(relation, b, a)) for a in range(self.n)
-            ]
+            self._related[relation] = self._relate(relation)
         return self._related[relation]
 
     def unclear(self, relation: str) -> list[int]:
         """Returns per instance the set of others for which the relation, held or not, is below its cut-off."""
         if relation not in self._unclear:
-            self._unclear[relation] = [
-                sum(1 << b for b in range(self.n) if b != a and self.relation_margin(relation, a, b) < 1.0)
-                for a in range(self.n)
-            ]
+            rows = [0] * self.n
+            for a in range(self.n):
+                for b in range(self.n):
+                    if b != a and self.relation_margin(relation, a, b) < 1.0:
+                        rows[a] |= 1 << b
+            self._unclear[relation] = rows
         return self._unclear[relation]
 
-    def _stands(self, relation: str, b: int, a: int) -> bool:
+    def _relate(self, relation: str) -> list[int]:
+        places = range(self.n)
         match relation:
             case Relation.LEFT:
-                return self.cx[b] < self.cx[a]
+                return _below(self.cx)
             case Relation.RIGHT:
-                return self.cx[b] > self.cx[a]
+                return _below([-x for x in self.cx])
             case Relation.ABOVE:
-                return self.cy[b] < self.cy[a]
+                return _below(self.cy)
             case Relation.BELOW:
-                return self.cy[b] > self.cy[a]
-            case Relation.FRONT | Relation.BEHIND:
-                first, second = self.depths[b], self.depths[a]
-                if first is None or second is None:
-                    return False
-                return first < second if relation == Relation.FRONT else first > second
+                return _below([-y for y in self.cy])
+            case Relation.FRONT:
+                return _below(self.depths)
+            case Relation.BEHIND:
+                return _below([None if depth is None else -depth for depth in self.depths])
             case Relation.TOUCHING:
-                return self.contacts[a][b] > 0
+                return [sum(1 << b for b in places if b != a and self.contacts[a][b] > 0) for a in places]
             case Relation.INSIDE:
-                inner, outer = self.boxes[b], self.boxes[a]
-                return inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
+                return [
+                    sum(1 << b for b in places if b != a and _lies_in(self.boxes[b], self.boxes[a])) for a in places
+                ]
         raise ValueError(f"unknown relation {relation!r}")
 
     def relation_margin(self, relation: str, a: int, b: int) -> float:
@@ -172,13 +174,9 @@ class SceneIndex:
 
     @cached_property
     def contacts(self) -> list[list[int]]:
-        """``[a][b]``: number of touching span pairs on the grid; where 0, minus the empty cells between them (at most 4)."""
-        spans = [instance.spans for instance in self.instances]
-        rows = [[0] * self.n for _ in range(self.n)]
-        for a in range(self.n):
-            for b in range(a):
-                rows[a][b] = rows[b][a] = _contact(spans[a], spans[b])
-        return rows
+        """``[a][b]``: grid cells of ``a`` in contact with ``b``; where 0, minus the empty cells between them (at most 4)."""
+        grown = [_grown(instance.spans) for instance in self.instances]
+        return [[0 if a is b else _contact(a, b) for b in grown] for a in grown]
 
     def key_values(self, key: str) -> list[float]:
         """Returns per instance the value that the ordering sorts by, ascending."""
@@ -272,17 +270,42 @@ def _box_gap(a: tuple[float, float, float, float], b: tuple[float, float, float,
     return math.hypot(dx, dy)
 
 
-def _contact(a: tuple[Span, ...], b: tuple[Span, ...]) -> int:
-    touching = 0
-    nearest = SPAN_GRID
-    for first in a:
-        for second in b:
-            dy = abs(first.y - second.y)
-            if dy > 5:
-                continue
-            dx = max(first.x0 - second.x1, second.x0 - first.x1, 0)
-            if dy <= 1 and dx == 0:
-                touching += 1
-            else:
-                nearest = min(nearest, max(dy - 1, dx))
-    return touching if touching else -min(nearest, 4)
+def _below(values: Sequence[float | None]) -> list[int]:
+    """Returns per position the set of positions with a smaller value; None is neither smaller nor larger."""
+    rows = []
+    for limit in values:
+        bits = 0
+        if limit is not None:
+            for b, value in enumerate(values):
+                if value is not None and value < limit:
+                    bits |= 1 << b
+        rows.append(bits)
+    return rows
+
+
+def _lies_in(inner: tuple[float, float, float, float], outer: tuple[float, float, float, float]) -> bool:
+    return inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
+
+
+_ROW = SPAN_GRID + 8
+"""Bits per grid row: the spare ones keep growth from wrapping round."""
+
+
+def _grown(spans: tuple[Span, ...]) -> list[int]:
+    """Returns the mask on the grid as one int, then grown by 1, 2, ... 5 cells in all eight directions."""
+    bits = 0
+    for span in spans:
+        bits |= ((1 << (span.x1 - span.x0)) - 1) << ((span.y + 8) * _ROW + span.x0 + 4)
+    found = [bits]
+    for _ in range(5):
+        bits |= bits << 1 | bits >> 1
+        bits |= bits << _ROW | bits >> _ROW
+        found.append(bits)
+    return found
+
+
+def _contact(a: list[int], b: list[int]) -> int:
+    touching = (a[0] & b[1]).bit_count()
+    if touching:
+        return touching
+    return -next((gap for gap in range(1, 5) if a[0] & b[gap + 1]), 4)

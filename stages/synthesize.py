@@ -1,9 +1,9 @@
 """Synthesize: a scene becomes certified questions with their text, evidence and traces.
 
 In: a scene. Out: families of questions (full, half and single-hop variants of one program), each certified by
-`stages.certify`. Dropped: a drawn program that breaks a certificate, with the certificate's reason; an image that yields
-no question, with what it lacks. More candidates are made than wanted (`oversample`), so that the balancing in `route` has
-a choice.
+`stages.certify`. Dropped: a drawn program that breaks a certificate, with the certificate's reason; an image that
+yields no question, with what it lacks. More candidates are made than wanted (`oversample`), so that the balancing in
+`route` has a choice.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pydantic import Field
 
 from schemas.drop import Drop, DropReason
 from schemas.program import Program, question_id_of
-from schemas.question import Certificate, Question, Variant
+from schemas.question import Certificate, Question
 from schemas.record import Record
 from schemas.scene import Scene
 from stages.certify import Certified, CertifyConfig, Rejected, certify
@@ -108,20 +108,18 @@ class _Maker:
         ends: set[tuple[str, int]] = set()
         while families < wanted and self.draws < wanted * self.config.attempts_per_family:
             self.draws += 1
-            drawn = draw_family(rng, world, self.config.shapes)
-            if drawn is None or (drawn.full.cell, drawn.end) in ends:
-                continue
-            if self._add_family(drawn):
+            drawn = draw_family(rng, world, self.config.shapes, ends)
+            if drawn is not None and self._add_family(drawn, world):
                 families += 1
-                ends.add((drawn.full.cell, drawn.end))
+                ends.add(drawn.end)
 
-    def _add_family(self, drawn: Drawn) -> bool:
+    def _add_family(self, drawn: Drawn, world: World) -> bool:
         question_id = question_id_of(self.image_id, drawn.full.program)
         if question_id in self.questions or question_id in self.drops:
             return False
         if not self._add(drawn.full, question_id, question_id, self.config.certify):
             return False
-        for draft in drawn.shorter if self.config.variants else ():
+        for draft in drawn.shorter(world) if self.config.variants else ():
             shorter_id = question_id_of(self.image_id, draft.program)
             if shorter_id not in self.questions and shorter_id not in self.drops:
                 self._add(draft, shorter_id, question_id, self.short_config)

@@ -1,7 +1,7 @@
 """Drawing one family: a shape by weights, a wanted answer, a chain that ends there, an anchor that starts it."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple, TypeVar
 
 from pydantic import Field
@@ -10,7 +10,7 @@ from schemas.program import Program, Step
 from schemas.question import Variant
 from schemas.record import Record
 from stages.sampling.anchors import ANCHOR_HOPS, Anchor, draw_anchor
-from stages.sampling.finishes import Finish
+from stages.sampling.finishes import FINISH_HOPS, Finish
 from stages.sampling.search import Builder, Chain, World, build_chain, search_chain
 
 
@@ -53,10 +53,17 @@ class Drawn(NamedTuple):
     """One drawn family."""
 
     full: Draft
-    shorter: tuple[Draft, ...]
-    """The half and single-hop variants that can be made."""
-    end: int
-    """Position of the instance that the finish starts from."""
+    chain: Chain
+    hops: int
+
+    @property
+    def end(self) -> tuple[str, int]:
+        """The finish and the position of the instance it starts from."""
+        return self.chain.finish.cell, self.chain.moves[-1].target
+
+    def shorter(self, world: World) -> tuple[Draft, ...]:
+        """Returns the half and single-hop variants that can be made."""
+        return _shorter(world, self.chain, self.hops)
 
 
 Choice = TypeVar("Choice", int, str)
@@ -64,24 +71,31 @@ _ANY_NUMBER = frozenset({"read", "measure", "read_plus_count"})
 """Finishes whose answers the scene draws evenly by itself."""
 
 
-def draw_family(rng: random.Random, world: World, config: ShapeConfig) -> Drawn | None:
-    """Returns a family whose full program should hold its certificates, None where this draw led nowhere."""
+def draw_family(
+    rng: random.Random, world: World, config: ShapeConfig, taken: Collection[tuple[str, int]] = ()
+) -> Drawn | None:
+    """Returns a family whose full program should hold its certificates, None where this draw led nowhere.
+
+    ``taken`` holds the ends (finish and last instance) that the scene's questions have already.
+    """
     hops = _weighted(rng, config.hop_weights)
     kind = _weighted(rng, {k: w for k, w in config.finish_weights.items() if k in world.makers})
     anchor_kind = _weighted(rng, config.anchor_weights)
     if hops is None or kind is None or anchor_kind is None:
         return None
+    moves = hops - ANCHOR_HOPS[anchor_kind] - FINISH_HOPS.get(kind, 1)
+    if not 1 <= moves <= config.max_moves:
+        return None
     finish, gold = _draw_finish(rng, world, kind, config)
-    moves = hops - ANCHOR_HOPS[anchor_kind] - finish.hops
-    if gold is None or not 1 <= moves <= config.max_moves:
+    if gold is None:
         return None
     chain = search_chain(rng, world, finish, gold, moves)
-    if chain is None:
+    if chain is None or (finish.cell, chain.moves[-1].target) in taken:
         return None
     anchor = draw_anchor(rng, world, anchor_kind, chain.start, _gold_at_start(world, chain))
     if anchor is None:
         return None
-    return Drawn(_full(anchor, chain), _shorter(world, chain, hops), chain.moves[-1].target)
+    return Drawn(_full(anchor, chain), chain, hops)
 
 
 def _draw_finish(rng: random.Random, world: World, kind: str, config: ShapeConfig) -> tuple[Finish, int | None]:
@@ -102,11 +116,7 @@ def _gold_at_start(world: World, chain: Chain) -> int:
     """Returns the instances from which the chain's moves end at the wanted answer."""
     gold = sum(1 << x for x, value in enumerate(chain.finish.values) if value == chain.gold)
     for move in reversed(chain.moves):
-        landing = world.landing(move.kind, move.described)
-        earlier = 0
-        for instance in world.index.members(gold):
-            earlier |= landing.raw_sources.get(instance, 0)
-        gold = earlier
+        gold = world.raw_sources(move.kind, move.described.bits, gold)
     return gold
 
 

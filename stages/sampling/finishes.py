@@ -16,6 +16,8 @@ from stages.scene_index import SceneIndex
 from stages.terms import DEPTH_RELATIONS, NUMBER_KEYS, OPPOSITE_RELATION, Relation
 
 MAX_COUNT = 9
+FINISH_HOPS = {"read_plus_count": 2, "counts_apart": 2}
+"""Hops of the finishes that perceive two numbers; every other perceives one."""
 
 
 class Finish(NamedTuple):

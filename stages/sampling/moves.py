@@ -1,14 +1,13 @@
-"""Moves from one instance to the next: where each lands from every instance, and from where it may be asked.
+"""Moves from one instance to the next, looked at backward: from where does a move land on a given instance?
 
-A move is a selection (nearest, extreme of a relation, ...) within a described set. Landings without regard to margins
-(`raw`) say where a careless reader would go; `safe` ones meet the margins and are not degenerate by themselves: the
-relation and the ordering both matter.
+A move is a selection (nearest, extreme of a relation, ...) within a described set. `raw` sources say where a reader who
+minds no margins would come from; from `safe` ones the move may be asked: margins are met, and it is not degenerate by
+itself, the relation and the ordering both matter.
 """
 
 from typing import NamedTuple
 
 from schemas.program import Step
-from stages.execute import operator_of
 from stages.sampling.described import Described
 from stages.scene_index import SceneIndex
 from stages.terms import DEPTH_KEYS, DEPTH_RELATIONS, Key, Relation
@@ -38,15 +37,13 @@ class MoveKind(NamedTuple):
         return (narrowed, Step(self.selection, (start,), params))
 
 
-class Landing(NamedTuple):
-    """Where one move within one described set lands."""
+class Sources(NamedTuple):
+    """From where one move within one described set lands on one instance."""
 
-    raw: tuple[int, ...]
-    """Per starting instance the landing, -1 where undefined."""
-    sources: dict[int, int]
-    """Per landing the set of instances from which the move safely lands there."""
-    raw_sources: dict[int, int]
-    """Per landing the set of instances from which it lands there at all."""
+    safe: int
+    """Instances from which it may be asked: margins met, relation and ordering both needed."""
+    raw: int
+    """Instances from which a reader who minds no margins lands there."""
 
 
 def move_kinds(index: SceneIndex) -> dict[str, tuple[MoveKind, ...]]:
@@ -67,56 +64,88 @@ def move_kinds(index: SceneIndex) -> dict[str, tuple[MoveKind, ...]]:
     }
 
 
-def land(index: SceneIndex, kind: MoveKind, described: Described) -> Landing:
-    """Returns where the move lands from every instance."""
-    raw: list[int] = []
-    sources: dict[int, int] = {}
-    raw_sources: dict[int, int] = {}
-    for start in range(index.n):
-        landing, is_safe = _land_from(index, kind, described.bits, start)
-        raw.append(landing)
-        if landing >= 0:
-            raw_sources[landing] = raw_sources.get(landing, 0) | 1 << start
-            if is_safe:
-                sources[landing] = sources.get(landing, 0) | 1 << start
-    return Landing(tuple(raw), sources, raw_sources)
+class Rows:
+    """Orderings and distances of one scene as bit rows, so that a landing is decided by a few integer operations."""
+
+    def __init__(self, index: SceneIndex) -> None:
+        """Keeps the scene; rows are made when first needed."""
+        self.index = index
+        self._by_key: dict[str, tuple[list[int], list[int]]] = {}
+        self._by_distance: dict[tuple[int, int], tuple[int, int, int]] = {}
+
+    def ordered(self, key: str) -> tuple[list[int], list[int]]:
+        """Returns per instance the set of others not after it in the ordering, and the set it clearly precedes."""
+        if key not in self._by_key:
+            values, leads = self.index.key_values(key), self.index.leads(key)
+            places = range(self.index.n)
+            ahead = [sum(1 << o for o in places if o != y and values[o] <= values[y]) for y in places]
+            clear = [sum(1 << o for o in places if o != y and leads[y][o] >= 1) for y in places]
+            self._by_key[key] = ahead, clear
+        return self._by_key[key]
+
+    def distant(self, x: int, y: int) -> tuple[int, int, int]:
+        """Returns the sets, seen from ``x``, of others not farther than ``y``, clearly farther, and clearly nearer."""
+        if (x, y) not in self._by_distance:
+            row, places = self.index.squared_distances[x], range(self.index.n)
+            others = [o for o in places if o not in (x, y)]
+            ahead = sum(1 << o for o in others if row[o] <= row[y])
+            leads = self.index.near_leads(x, y)
+            farther = sum(1 << o for o in others if not ahead >> o & 1 and leads[o] >= 1)
+            nearer = sum(1 << o for o in others if ahead >> o & 1 and self.index.near_leads(x, o)[y] >= 1)
+            self._by_distance[x, y] = ahead, farther, nearer
+        return self._by_distance[x, y]
 
 
-def _land_from(index: SceneIndex, kind: MoveKind, bits: int, start: int) -> tuple[int, bool]:
+def sources_of(rows: Rows, kind: MoveKind, bits: int, target: int) -> Sources:
+    """Returns from where the move within the set ``bits`` lands on ``target``, a member of it."""
     if not kind.relation:
-        landing = operator_of(kind.selection).run(index, (start, bits), ())
-        if landing is None:
-            return -1, False
-        others = bits & ~(1 << start | 1 << landing)
-        is_safe = others != 0 and operator_of(kind.selection).margin(index, (start, bits), (), landing) >= 1
-        return int(landing), is_safe
-    narrowed, is_clear = _narrow(index, kind, bits, start)
-    if not narrowed:
-        return -1, False
-    if kind.selection == "only":
-        landing = narrowed.bit_length() - 1
-        return (
-            (landing, is_clear and bits & ~(1 << start) != narrowed) if narrowed & (narrowed - 1) == 0 else (-1, False)
-        )
-    params = (kind.key,)
-    extreme = operator_of("extreme")
-    landing = extreme.run(index, (narrowed,), params)
-    if landing is None:
-        return -1, False
-    is_safe = (
-        is_clear
-        and narrowed & (narrowed - 1) != 0
-        and extreme.margin(index, (narrowed,), params, landing) >= 1
-        and extreme.run(index, (bits,), params) != landing
-    )
-    return int(landing), is_safe
+        return _by_distance(rows, kind.selection == "nearest", bits, target)
+    safe = raw = 0
+    goal = 1 << target
+    needed = True
+    ahead = clear = 0
+    if kind.key:
+        ahead_rows, clear_rows = rows.ordered(kind.key)
+        ahead, clear = ahead_rows[target], clear_rows[target]
+        needed = bits & ahead != 0  # the extreme of the whole set would be another one: the relation matters
+    for x, (narrowed, is_clear) in enumerate(_narrowed(rows.index, kind, bits)):
+        if not narrowed & goal or narrowed & ahead or (not kind.key and narrowed != goal):
+            continue
+        raw |= 1 << x
+        rest = narrowed & ~goal
+        matters = rest != 0 if kind.key else bits & ~(1 << x) != goal
+        if is_clear and needed and matters and not rest & ~clear:
+            safe |= 1 << x
+    return Sources(safe, raw)
 
 
-def _narrow(index: SceneIndex, kind: MoveKind, bits: int, start: int) -> tuple[int, bool]:
+def _by_distance(rows: Rows, nearest: bool, bits: int, target: int) -> Sources:
+    safe = raw = 0
+    for x in range(rows.index.n):
+        if x == target:
+            continue
+        ahead, farther, nearer = rows.distant(x, target)
+        others = bits & ~(1 << x | 1 << target)
+        if others & ahead if nearest else others & ~ahead:
+            continue
+        raw |= 1 << x
+        if others and not others & ~(farther if nearest else nearer):
+            safe |= 1 << x
+    return Sources(safe, raw)
+
+
+def _narrowed(index: SceneIndex, kind: MoveKind, bits: int) -> list[tuple[int, bool]]:
+    """Returns per starting instance the set the relation leaves, and whether every member's side is clear."""
     if kind.relation == "same":
-        same = operator_of("same_attribute")
-        narrowed = same.run(index, (start, bits), (kind.argument,))
-        if narrowed is None:
-            return 0, False
-        return narrowed, same.margin(index, (start, bits), (kind.argument,), narrowed) >= 1
-    return index.related(kind.relation)[start] & bits, not index.unclear(kind.relation)[start] & bits
+        values = index.values[kind.argument]
+        clear = index.attribute_margin(kind.argument, bits) >= 1
+        confident = [confidence >= index.margins.confidence for confidence in index.confidences[kind.argument]]
+        return [
+            (
+                0 if value is None else bits & index.attribute_bits[kind.argument, value] & ~(1 << x),
+                clear and confident[x],
+            )
+            for x, value in enumerate(values)
+        ]
+    related, unclear = index.related(kind.relation), index.unclear(kind.relation)
+    return [(related[x] & bits, not unclear[x] & bits) for x in range(index.n)]

@@ -13,12 +13,14 @@ from typing import NamedTuple
 from schemas.program import Program, Step, canonical
 from stages.sampling.described import Described, described_sets
 from stages.sampling.finishes import Finish, Maker, finish_makers
-from stages.sampling.moves import Landing, MoveKind, land, move_kinds
+from stages.sampling.moves import MoveKind, Rows, Sources, move_kinds, sources_of
 from stages.scene_index import SceneIndex
 
 _DESCRIPTIONS_TRIED = 6
 _KINDS_TRIED = 7
 _GROUP_WEIGHTS = {"near": 4, "far": 1, "side": 5, "single": 2, "same": 2}
+_KIND_SLOTS = 40
+"""Resolution of the weights: slots in the table of kinds per unit of group weight."""
 _MAX_LUCK_INVERSE = 4
 """A described set may hold one lucky member for every four wrong ones (a luck of at most 0.25)."""
 
@@ -53,17 +55,30 @@ class World:
             described.bits: described for described in reversed(self.sets) if described.bits.bit_count() == 1
         }
         self.makers = finish_makers(index, self.sets)
-        groups = move_kinds(index)
-        self.groups = {name: kinds for name, kinds in groups.items() if kinds}
-        self._landings: dict[tuple[MoveKind, int], Landing] = {}
+        self.kinds = tuple(
+            kind
+            for group, kinds in move_kinds(index).items()
+            for kind in kinds
+            for _ in range(round(_GROUP_WEIGHTS[group] * _KIND_SLOTS / len(kinds)))
+        )
+        self._rows = Rows(index)
+        self._sources: dict[tuple[MoveKind, int, int], Sources] = {}
         self._finishes: dict[Maker, Finish] = {}
 
-    def landing(self, kind: MoveKind, described: Described) -> Landing:
-        """Returns where a move within a described set lands."""
-        key = (kind, described.bits)
-        if key not in self._landings:
-            self._landings[key] = land(self.index, kind, described)
-        return self._landings[key]
+    def sources(self, kind: MoveKind, bits: int, target: int) -> Sources:
+        """Returns from where a move within a described set lands on one of its members."""
+        key = (kind, bits, target)
+        found = self._sources.get(key)
+        if found is None:
+            found = self._sources[key] = sources_of(self._rows, kind, bits, target)
+        return found
+
+    def raw_sources(self, kind: MoveKind, bits: int, targets: int) -> int:
+        """Returns from where a reader who minds no margins lands on any of the targets."""
+        found = 0
+        for target in self.index.members(targets & bits):
+            found |= self.sources(kind, bits, target).raw
+        return found
 
     def finish(self, maker: Maker) -> Finish:
         """Returns the finish of a maker."""
@@ -95,24 +110,19 @@ def _extend_back(rng: random.Random, world: World, state: _State, moves: int) ->
     """Returns the moves in reading order; the first starts at an instance that does not carry gold."""
     if moves == 0:
         return []
-    groups = list(world.groups)
-    weights = [_GROUP_WEIGHTS[group] for group in groups]
+    kinds, total = world.kinds, len(world.kinds)
     for described in _usable(rng, world.several, state):
-        hits = described.bits & state.gold
+        bits = described.bits
+        targets = world.index.members(bits & state.safe & ~state.visited)
         for _ in range(_KINDS_TRIED):
-            kind = rng.choice(world.groups[rng.choices(groups, weights)[0]])
+            kind = kinds[int(rng.random() * total)]
             if kind.relation == "same" and any(key == kind.argument for key, _ in described.adjectives):
                 continue
-            landing = world.landing(kind, described)
-            targets = hits & state.safe & ~state.visited
-            for target in world.index.members(targets):
-                sources = landing.sources.get(target, 0) & ~(state.gold | state.visited | 1 << target)
+            for target in targets:
+                sources = world.sources(kind, bits, target).safe & ~(state.gold | state.visited | 1 << target)
                 if not sources:
                     continue
-                gold = 0
-                for instance in world.index.members(state.gold):
-                    gold |= landing.raw_sources.get(instance, 0)
-                earlier = _State(gold, sources, state.visited | 1 << target)
+                earlier = _State(world.raw_sources(kind, bits, state.gold), sources, state.visited | 1 << target)
                 rest = _extend_back(rng, world, earlier, moves - 1)
                 if rest is not None:
                     source = rest[-1].target if rest else _pick(rng, sources)

@@ -1,0 +1,1 @@
+"""Procedural pictures of things on a table, with exact masks."""
