@@ -121,14 +121,18 @@ def _is_plain(data: bytes, image: Image) -> bool:
         with PIL.Image.open(io.BytesIO(data), formats=(image.format,)) as picture:
             if picture.mode not in ("RGB", "L") or picture.size != (image.width, image.height):
                 return False
-        return image_id_of(_decode(data)) == image.image_id
+            return image_id_of(_rgb(picture)) == image.image_id
     except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError):
         return False
 
 
 def _decode(data: bytes) -> Pixels:
     with PIL.Image.open(io.BytesIO(data)) as picture:
-        return np.array(picture.convert("RGB"))
+        return _rgb(picture)
+
+
+def _rgb(picture: PIL.Image.Image) -> Pixels:
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def _encode(pixels: Pixels, kind: str) -> bytes:

@@ -16,7 +16,7 @@ from stages.publish import Accepted
 
 STAGE = "publish"
 BATCH_ROWS = 100
-MEMORY = "512MB"
+MEMORY = "128MB"
 """Of the query engine; rows and pictures come on top."""
 
 _TABLES = ("images", "instances", "questions", "decisions", "drops")
