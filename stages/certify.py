@@ -136,7 +136,11 @@ def weakest_fact_of(
     for number in executed:
         step, output = program.steps[number], values[number]
         operator = operator_of(step.operator)
-        if output is None or operator.fact == "none":
+        if output is None:
+            continue
+        if operator.output is ValueType.ONE and index.visibility(output) < least:
+            least, fact = index.visibility(output), "visibility"
+        if operator.fact == "none":
             continue
         margin = operator.margin(index, tuple(values[i] for i in step.inputs), step.params, output)  # type: ignore[misc]
         if margin < least:

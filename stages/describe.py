@@ -38,8 +38,8 @@ class DescribeConfig(BaseModel):
     max_instances: int = Field(default=12, gt=0)
     max_box_iou: float = Field(default=0.6, gt=0, le=1)
     """Above this overlap of two boxes, whether there are one or two things is unclear."""
-    max_truncated_share: float = Field(default=0.5, ge=0, le=1)
-    """Of a category's instances that touch the border, the largest share."""
+    min_truncated_share: float = Field(default=0.02, ge=0, le=1)
+    """An instance cut off by the border that shows less than this share of the image is easily overlooked or misnamed."""
     erosion_px: int = Field(default=2, ge=0)
     """Ring of a mask that is not looked at for its colour: outlines are drawn by hand."""
     min_colour_pixels: int = Field(default=150, gt=0)
@@ -81,6 +81,7 @@ def describe(
                 category=name,
                 instance_count=len(members),
                 countable=reason is None,
+                selectable=reason is None or reason in _STILL_SELECTABLE,
                 reason=reason.value if reason else "",
             )
         )
@@ -130,10 +131,11 @@ def _some_tiny(_: str, members: Sequence[Instance], image: Image, config: Descri
     return f"the smallest covers {share:.2%} of the image, less than {config.min_area_share:.2%}" if tiny else ""
 
 
-def _many_truncated(_: str, members: Sequence[Instance], __: Image, config: DescribeConfig) -> str:
-    cut = sum(instance.truncated for instance in members)
-    over = cut > config.max_truncated_share * len(members)
-    return f"{cut} of {len(members)} are cut off by the border" if over else ""
+def _cut_off(_: str, members: Sequence[Instance], image: Image, config: DescribeConfig) -> str:
+    shares = [instance.area / (image.width * image.height) for instance in members if instance.truncated]
+    least = min(shares, default=1.0)
+    small = least < config.min_truncated_share
+    return f"one cut off by the border covers {least:.2%}, less than {config.min_truncated_share:.2%}" if small else ""
 
 
 def _some_overlap(_: str, members: Sequence[Instance], __: Image, config: DescribeConfig) -> str:
@@ -142,11 +144,14 @@ def _some_overlap(_: str, members: Sequence[Instance], __: Image, config: Descri
     return f"two boxes overlap by IoU {most:.2f}, above {config.max_box_iou}" if most > config.max_box_iou else ""
 
 
+_STILL_SELECTABLE = frozenset({DropReason.CATEGORY_HAS_TINY_INSTANCES, DropReason.CATEGORY_TRUNCATED})
+"""Reasons that forbid counting only: a large one that is clearly nearest or leftmost is so whatever else is overlooked."""
+
 _RULES: tuple[tuple[DropReason, _Rule], ...] = (
     (DropReason.CATEGORY_NOT_COUNTABLE, _named_uncountable),
     (DropReason.CATEGORY_CROWDED, _too_many),
     (DropReason.CATEGORY_HAS_TINY_INSTANCES, _some_tiny),
-    (DropReason.CATEGORY_TRUNCATED, _many_truncated),
+    (DropReason.CATEGORY_TRUNCATED, _cut_off),
     (DropReason.CATEGORY_CROWDED, _some_overlap),
 )
 

@@ -19,6 +19,8 @@ _PARAM_VALUES: dict[str, frozenset[str]] = {
     "half": frozenset(REGIONS),
     "how": frozenset({"more", "fewer", "equal"}),
 }
+_COMPLETE_SETS = frozenset({"count", "exists", "rank", "nth"})
+"""Operators whose result changes when one member is overlooked, however small."""
 _ORDERED_BY_KEY = frozenset({"extreme", "nth", "rank"})
 
 
@@ -112,7 +114,24 @@ def unsupported_facts(index: SceneIndex, program: Program) -> list[str]:
             missing.append(f"relation {step.params[0]} needs depth")
         if name in _ORDERED_BY_KEY and step.params[0] in DEPTH_KEYS and not index.has_depth:
             missing.append(f"ordering {step.params[0]} needs depth")
+        if name in _COMPLETE_SETS:
+            missing += _not_countable(index, program, step.inputs[-1])
     return missing
+
+
+def _not_countable(index: SceneIndex, program: Program, number: int) -> list[str]:
+    """Returns the categories of a set that has to be complete and may not be counted in this picture."""
+    named: set[str] = set()
+    waiting = [number]
+    while waiting:
+        step = program.steps[waiting.pop()]
+        if step.operator == "category":
+            named.add(str(step.params[0]))
+        elif step.operator == "scene":
+            named.update(index.category_bits)
+        else:
+            waiting += [i for i in step.inputs if operator_of(program.steps[i].operator).output is ValueType.SET]
+    return [f"counting needs every {category}" for category in sorted(named - index.countable)]
 
 
 def is_canonical(program: Program) -> bool:

@@ -31,7 +31,7 @@ class RouteConfig(Record):
     """Most full questions accepted per image."""
     min_cell: int = Field(default=40, ge=1)
     """A cell with fewer candidates is balanced together with its siblings, one level up."""
-    min_support: int = Field(default=3, ge=1)
+    min_support: int = Field(default=2, ge=1)
     """Fewest distinct answers of a balanced cell; a cell that cannot reach it gives nothing."""
     cap: float = Field(default=1.25, ge=1)
     """Most often any number may occur in a capped cell, relative to the median number."""
@@ -138,14 +138,14 @@ def _cells(candidates: Iterable[Candidate], least: int) -> dict[str, list[Candid
 
 
 def _uniform(rows: Sequence[Candidate], config: RouteConfig) -> dict[int, int]:
-    """Returns equal quotas over 1..m for the m that accepts most, at least `min_support` answers wide."""
+    """Returns equal quotas over 1..m: the widest m that accepts at least half as many as the best m does."""
     counts = Counter(candidate.answer for candidate in rows)
-    best: dict[int, int] = {}
+    shares: dict[int, int] = {}
     for support in range(config.min_support, max(counts, default=0) + 1):
-        share = min(counts[answer] for answer in range(1, support + 1))
-        if share * support > sum(best.values()):
-            best = dict.fromkeys(range(1, support + 1), share)
-    return best
+        shares[support] = min(counts[answer] for answer in range(1, support + 1))
+    best = max((support * share for support, share in shares.items()), default=0)
+    wide = [support for support, share in shares.items() if share and 2 * support * share >= best]
+    return dict.fromkeys(range(1, max(wide) + 1), shares[max(wide)]) if wide else {}
 
 
 def _capped(rows: Sequence[Candidate], config: RouteConfig) -> dict[int, int]:

@@ -35,6 +35,8 @@ class MarginConfig(Record):
     """Least difference of depth, in the source's unit."""
     confidence: float = Field(default=0.6, gt=0, le=1)
     """Least confidence of an attribute, of those that have it and of those that have another."""
+    visible_area: float = Field(default=0.004, gt=0, lt=1)
+    """Least visible area of a referent, as a share of the picture's."""
     contact_cells: int = Field(default=2, gt=0)
     """Least number of grid cells in contact, and least empty cells between instances that do not touch."""
 
@@ -70,6 +72,7 @@ class SceneIndex:
                 self.confidences.setdefault(attribute.key, [0.0] * self.n)[position] = attribute.confidence
                 self.values.setdefault(attribute.key, [None] * self.n)[position] = attribute.value
         self.countable = {row.category for row in scene.categories if row.countable}
+        self.selectable = self.countable | {row.category for row in scene.categories if row.selectable}
         self.has_depth = "depth" in scene.supports and all(depth is not None for depth in self.depths)
         self._related: dict[str, list[int]] = {}
         self._unclear: dict[str, list[int]] = {}
@@ -250,6 +253,10 @@ class SceneIndex:
         gap_near, gap_far = self.box_gaps[x][near], self.box_gaps[x][far]
         ratio = (d_far / max(d_near, 1e-9) - 1.0) / (limits.near_ratio - 1.0)
         return min(ratio, (d_far - d_near) / limits.near_gap, (gap_far - gap_near) / limits.near_gap)
+
+    def visibility(self, i: int) -> float:
+        """Returns how well one instance can be seen, in cut-offs of its share of the picture."""
+        return self.areas[i] / (self.width * self.height) / self.margins.visible_area
 
     def attribute_margin(self, key: str, bits: int) -> float:
         """Returns the least confidence of the attribute within the set, in cut-offs; 0 where a member has no value."""

@@ -70,11 +70,11 @@ def synthesize(scene: Scene, config: SynthesizeConfig, seed: int, config_hash: s
 
 
 def _lacking(scene: Scene) -> Drop | None:
-    countable = {row.category for row in scene.categories if row.countable}
-    usable = sum(instance.category in countable for instance in scene.instances)
+    named = {row.category for row in scene.categories if row.countable or row.selectable}
+    usable = sum(instance.category in named for instance in scene.instances)
     image_id = scene.image.image_id
     if usable < 3:
-        detail = f"{usable} instances of countable categories, at least 3 needed"
+        detail = f"{usable} instances of categories that may be named, at least 3 needed"
         return _drop(image_id, image_id, DropReason.TOO_FEW_INSTANCES, detail)
     return None
 

@@ -11,8 +11,8 @@ def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...])
 
 
 def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...], output: Value) -> float:
-    """Returns infinity for a countable category, 0 for one that may not be counted in this picture."""
-    return float("inf") if str(params[0]) in index.countable else 0.0
+    """Returns infinity for a category that may be named in this picture, else 0. Counting asks for more (`certify`)."""
+    return float("inf") if str(params[0]) in index.selectable else 0.0
 
 
 OPERATOR = Operator(

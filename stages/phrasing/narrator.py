@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from schemas.program import Program, Step
 from stages.execute import operator_of
 from stages.operators.operator import Role, Value, ValueType
-from stages.phrasing.nouns import LATERAL, NounPhrase, noun_phrase, number_word, ordinal_word
+from stages.phrasing.nouns import LATERAL, NounPhrase, noun_phrase, ordinal_word, union_parts
 
 _LEADS = ("", "", "From there, ", "Then ", "Next, ")
 
@@ -81,8 +81,7 @@ class Narrator:
         step = self.program.steps[number]
         match step.operator:
             case "count":
-                described, where = self._set(step.inputs[0])
-                return self._template("count", "ask").format(things=described.plural, where=where or "in the picture")
+                return self._ask_count(step)
             case "read":
                 return self._template("read", "ask").format(one=self.reference(step.inputs[0]))
             case "measure":
@@ -95,6 +94,17 @@ class Narrator:
                 first, second = (self.number_phrase(i) for i in step.inputs)
                 return self._template(step.operator, "ask").format(first=first, second=second)
         raise ValueError(f"no wording for a question that ends in {step.operator}")
+
+    def _ask_count(self, step: Step) -> str:
+        described, where = self._set(step.inputs[0])
+        fields = {"things": described.plural, "where": where or "in the picture"}
+        parts = union_parts(self.program, described_root(self.program, step.inputs[0]))
+        if len(parts) == 1:
+            return self._template("count", "ask").format(**fields)
+        if all(self.values[i] is not None and int(self.values[i] or 0).bit_count() == 1 for i in parts):
+            names = ", ".join(f"the {noun_phrase(self.program, i).singular}" for i in parts)
+            return self._template("count", "named").format(names=names, **fields)
+        return self._template("count", "several").format(**fields)
 
     def number_phrase(self, number: int) -> str:
         """Returns a number as a noun: "the number of cups to the left of it"."""
@@ -159,11 +169,16 @@ class Narrator:
         return self.rng.choice(self._templates(operator, key))
 
 
-def head_of(program: Program, number: int) -> str:
-    """Returns the bare noun of the set that an instance step chooses from."""
+def described_root(program: Program, number: int) -> int:
+    """Returns the step of the described set behind a set narrowed by relations."""
     while operator_of(program.steps[number].operator).role is not Role.DESCRIBE:
         number = program.steps[number].inputs[-1]
-    return noun_phrase(program, number).head
+    return number
+
+
+def head_of(program: Program, number: int) -> str:
+    """Returns the bare noun of the set that an instance step chooses from."""
+    return noun_phrase(program, described_root(program, number)).head
 
 
 def _told_instances(program: Program) -> list[int]:
@@ -184,12 +199,9 @@ def _is_name(program: Program, number: int) -> bool:
 
 
 def render_question(program: Program, values: Sequence[Value | None], rng: random.Random) -> str:
-    """Returns the question's text. A wording that would spell the answer is drawn again, a few times.
+    """Returns the question's text.
 
     Raises:
         ValueError: the program has a form for which there is no plain wording.
     """
     return " ".join(Narrator(program, values, rng).sentences())
-
-
-__all__ = ["Narrator", "head_of", "number_word", "render_question"]

@@ -1,5 +1,6 @@
 """Nouns as people use them: plurals, ordinals and number words, by the `inflect` library plus the words it cannot know."""
 
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -80,9 +81,23 @@ def noun_phrase(program: Program, number: int) -> NounPhrase:
             where = f"in the {step.params[0]} of the picture"
             return NounPhrase(f"{inner.singular} {where}", f"{inner.plural} {where}", inner.head)
         case "union":
-            first, second = (noun_phrase(program, i) for i in step.inputs)
-            return NounPhrase(f"{first.singular} or {second.singular}", f"{first.plural} and {second.plural}", "thing")
+            parts = [noun_phrase(program, i) for i in union_parts(program, number)]
+            singular = _listed([part.singular for part in parts], "or")
+            return NounPhrase(singular, _listed([part.plural for part in parts], "and"), "thing")
     raise ValueError(f"step {number} ({step.operator}) is not a plain description")
+
+
+def union_parts(program: Program, number: int) -> list[int]:
+    """Returns the sets that a union joins, left to right; the set itself where it is no union."""
+    step = program.steps[number]
+    if step.operator != "union":
+        return [number]
+    return [part for i in step.inputs for part in union_parts(program, i)]
+
+
+def _listed(words: Sequence[str], conjunction: str) -> str:
+    """Returns "a, b or c"."""
+    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
 
 
 def _described(program: Program, number: int, inner: NounPhrase) -> NounPhrase:

@@ -60,13 +60,17 @@ def draw_anchor(rng: random.Random, world: World, kind: str, start: int, gold: i
 def _anchors(world: World, kind: str, start: int, gold: int) -> Iterator[Anchor]:
     if kind == "only":
         described = world.singles.get(1 << start)
-        if described is not None and described.category is not None:
+        if described is not None and len(described.categories) == 1:
             yield Anchor("only", described)
         return
     index = world.index
     for described in world.several:
         wrong = described.bits & ~(1 << start)
-        if not described.bits >> start & 1 or (wrong & gold).bit_count() * 4 > wrong.bit_count():
+        if (
+            len(described.categories) > 1
+            or not described.bits >> start & 1
+            or (wrong & gold).bit_count() * 4 > wrong.bit_count()
+        ):
             continue
         if kind == "nth":
             yield from _nth_of(world, described, start)
@@ -81,7 +85,7 @@ def _anchors(world: World, kind: str, start: int, gold: int) -> Iterator[Anchor]
 
 def _nth_of(world: World, described: Described, start: int) -> Iterator[Anchor]:
     nth = operator_of("nth")
-    if described.bits.bit_count() < 3:
+    if described.bits.bit_count() < 3 or not described.countable or len(described.categories) > 1:
         return
     for key in _NTH_KEYS:
         for place in (2, 3):
@@ -95,7 +99,7 @@ def _nth_of(world: World, described: Described, start: int) -> Iterator[Anchor]:
 
 def _routed(rng: random.Random, world: World, anchor: Anchor) -> Anchor | None:
     """Returns the extreme anchor behind a comparison that leads to it; the other branch is the other extreme."""
-    named = [d for d in world.sets if d.category is not None and d.bits != anchor.described.bits]
+    named = [d for d in world.sets if len(d.categories) == 1 and d.countable and d.bits != anchor.described.bits]
     pairs = [(a, b) for a in named for b in named if a.bits.bit_count() > b.bits.bit_count() and not a.bits & b.bits]
     if not pairs:
         return None

@@ -1,6 +1,7 @@
-"""The sets of instances that words can describe in one scene: categories, with up to two adjectives."""
+"""The sets of instances that words can describe in one scene: categories, with up to two adjectives, and unions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from schemas.program import Step
@@ -8,35 +9,48 @@ from stages.scene_index import SceneIndex
 
 ADJECTIVE_KEYS = ("size", "colour", "material")
 """In the order English puts them."""
+MAX_UNION = 8
+"""Most members of a union of categories."""
 
 
 class Described(NamedTuple):
     """A described set."""
 
-    category: str | None
-    """None means any thing."""
+    categories: tuple[str, ...]
+    """One category; several for "people or bicycles"; none for any thing."""
     adjectives: tuple[tuple[str, str], ...]
-    """(attribute key, value), in the order of `ADJECTIVE_KEYS`."""
+    """(attribute key, value), in the order of `ADJECTIVE_KEYS`; only with at most one category."""
     bits: int
+    countable: bool
+    """Whether it may be counted, not just chosen from."""
 
     def steps(self, start: int) -> tuple[Step, ...]:
         """Returns the steps that select the set from step 0 (the scene); the first new one has number ``start``."""
         steps: list[Step] = []
         position = 0
-        if self.category is not None:
-            steps.append(Step("category", (position,), (self.category,)))
+        for number, category in enumerate(self.categories):
+            steps.append(Step("category", (0,), (category,)))
+            added = start + len(steps) - 1
+            if number:
+                steps.append(Step("union", (position, added)))
             position = start + len(steps) - 1
         for key, value in self.adjectives:
             steps.append(Step("attribute", (position,), (key, value)))
             position = start + len(steps) - 1
         return tuple(steps)
 
+    @property
+    def is_plain(self) -> bool:
+        """One category without adjectives."""
+        return len(self.categories) == 1 and not self.adjectives
+
 
 def described_sets(index: SceneIndex) -> tuple[Described, ...]:
     """Returns every set with a description, the plainest one for each, in a fixed order.
 
-    Categories that may not be counted are never named. Sets of "things" of any category exist only where the source
-    knows every instance of the picture (it supports sizes) and all categories are countable.
+    Only categories that may be chosen from are named. Sets of "things" of any category exist only where the source knows
+    every instance of the picture (it supports sizes) and all categories are countable; unions of categories only where it
+    does not.
     """
     plainest: dict[int, Described] = {}
     for described in sorted(_candidates(index), key=_plainness):
@@ -45,34 +59,49 @@ def described_sets(index: SceneIndex) -> tuple[Described, ...]:
     return tuple(plainest.values())
 
 
-def _plainness(described: Described) -> tuple[int, bool, str, tuple[tuple[str, str], ...]]:
-    words = len(described.adjectives) + (described.category is None)
-    return words, described.category is None, described.category or "", described.adjectives
+def _plainness(described: Described) -> tuple[int, bool, tuple[str, ...], tuple[tuple[str, str], ...]]:
+    words = len(described.adjectives) + (not described.categories) + 2 * max(0, len(described.categories) - 1)
+    return words, not described.categories, described.categories, described.adjectives
 
 
 def _candidates(index: SceneIndex) -> Iterator[Described]:
-    names: list[str | None] = sorted(index.category_bits.keys() & index.countable)
-    if "size" in index.scene.supports and len(names) == len(index.category_bits) and len(names) > 1:
-        names.append(None)
+    names = sorted(index.category_bits.keys() & index.selectable)
     for name in names:
-        bits = index.everything if name is None else index.category_bits[name]
-        yield Described(name, (), bits)
-        yield from _with_adjectives(index, name, bits)
+        plain = Described((name,), (), index.category_bits[name], name in index.countable)
+        yield plain
+        yield from _with_adjectives(index, plain)
+    if "size" not in index.scene.supports:
+        yield from _unions(index, names)
+    elif len(names) == len(index.category_bits) > 1 and set(names) <= index.countable:
+        things = Described((), (), index.everything, True)
+        yield things
+        yield from _with_adjectives(index, things)
 
 
-def _with_adjectives(index: SceneIndex, name: str | None, bits: int) -> Iterator[Described]:
+def _unions(index: SceneIndex, names: Sequence[str]) -> Iterator[Described]:
+    for width in (2, 3):
+        for chosen in combinations(names, width):
+            bits = 0
+            for name in chosen:
+                bits |= index.category_bits[name]
+            if bits.bit_count() <= MAX_UNION:
+                yield Described(chosen, (), bits, set(chosen) <= index.countable)
+
+
+def _with_adjectives(index: SceneIndex, base: Described) -> Iterator[Described]:
+    bits = base.bits
     keys = [key for key in ADJECTIVE_KEYS if _can_tell_apart(index, key, bits)]
     pairs = [pair for pair in sorted(index.attribute_bits) if pair[0] in keys]
     for key, value in pairs:
         narrowed = bits & index.attribute_bits[key, value]
         if narrowed in (0, bits):
             continue
-        yield Described(name, ((key, value),), narrowed)
+        yield base._replace(adjectives=((key, value),), bits=narrowed)
         for other in pairs:
             if ADJECTIVE_KEYS.index(other[0]) > ADJECTIVE_KEYS.index(key):
                 both = narrowed & index.attribute_bits[other]
                 if both not in (0, narrowed):
-                    yield Described(name, ((key, value), other), both)
+                    yield base._replace(adjectives=((key, value), other), bits=both)
 
 
 def _can_tell_apart(index: SceneIndex, key: str, bits: int) -> bool:

@@ -136,7 +136,7 @@ def _shorter(world: World, chain: Chain, hops: int) -> tuple[Draft, ...]:
         kept = chain.moves[len(chain.moves) - moves :]
         start = kept[0].source if kept else chain.moves[-1].target
         named = world.singles.get(1 << start)
-        if named is None or named.category is None:
+        if named is None or not named.categories:
             continue
         builder = Builder()
         one = builder.add((Step("only", (builder.describe(named),)),))

@@ -40,8 +40,8 @@ Maker = Callable[[], Finish]
 
 def finish_makers(index: SceneIndex, sets: tuple[Described, ...]) -> dict[str, list[Maker]]:
     """Returns every finish the scene may have, by kind, each as a maker to be called when it is drawn."""
-    several = [described for described in sets if described.bits.bit_count() >= 2]
-    singles = [described for described in sets if described.bits.bit_count() == 1 and described.category]
+    several = [described for described in sets if described.bits.bit_count() >= 2 and described.countable]
+    singles = [described for described in sets if described.bits.bit_count() == 1 and described.categories]
     found: dict[str, list[Maker]] = {}
     for kind, maker in _makers(index, several, singles):
         found.setdefault(kind, []).append(maker)
@@ -53,7 +53,8 @@ def _makers(index: SceneIndex, several: list[Described], singles: list[Described
     for described in several:
         for relation in relations:
             yield "count", partial(_count_related, index, described, relation)
-        yield "touching", partial(_count_touching, index, described)
+        if index.has_depth:  # where depth is known, so are whole outlines; in photos contact is a matter of opinion
+            yield "touching", partial(_count_touching, index, described)
         for key in ("colour", "material"):
             if (
                 key in index.scene.supports
@@ -65,11 +66,11 @@ def _makers(index: SceneIndex, several: list[Described], singles: list[Described
             if not described.bits & other.bits:
                 yield "between", partial(_count_with_other, index, described, other, "between")
                 yield "closer", partial(_count_with_other, index, described, other, "closer")
-        if described.category and described.bits.bit_count() >= 4:
+        if len(described.categories) == 1 and described.bits.bit_count() >= 4:
             for key in ("leftmost", "rightmost"):
                 yield "rank", partial(_rank, index, described, key)
     yield from _numbers(index, several, relations)
-    plain = [described for described in several if described.category and not described.adjectives]
+    plain = [described for described in several if described.is_plain]
     for first, second in combinations(plain, 2):
         for relation in relations:
             yield "counts_apart", partial(_counts_apart, index, first, second, relation)
@@ -95,8 +96,10 @@ def _read_plus_count(index: SceneIndex, described: Described, relation: str) -> 
 
 
 def _cell(kind: str, direction: str, described: Described) -> str:
-    form = f"{len(described.adjectives)} {'thing' if described.category is None else 'category'}"
-    words = " ".join([*(value for _, value in described.adjectives), described.category or "thing"])
+    form = f"{len(described.adjectives)} {('thing', 'category')[bool(described.categories)]}"
+    if len(described.categories) > 1:
+        form = f"union of {len(described.categories)}"
+    words = " ".join([*(value for _, value in described.adjectives), *(described.categories or ("thing",))])
     return f"{kind}|{direction}|{form}|{words}"
 
 

@@ -54,6 +54,7 @@ class World:
         self.singles = {
             described.bits: described for described in reversed(self.sets) if described.bits.bit_count() == 1
         }
+        self.visible = sum(1 << i for i in range(index.n) if index.visibility(i) >= 1)
         self.makers = finish_makers(index, self.sets)
         self.kinds = tuple(
             kind
@@ -98,7 +99,7 @@ class _State(NamedTuple):
 def search_chain(rng: random.Random, world: World, finish: Finish, gold: int, moves: int) -> Chain | None:
     """Returns a chain of that many moves that ends at the wanted answer, None where none was found quickly."""
     bits = sum(1 << x for x, value in enumerate(finish.values) if value == gold)
-    state = _State(gold=bits, safe=bits & finish.safe, visited=0)
+    state = _State(gold=bits, safe=bits & finish.safe & world.visible, visited=0)
     found = _extend_back(rng, world, state, moves)
     if found is None:
         return None
@@ -119,7 +120,10 @@ def _extend_back(rng: random.Random, world: World, state: _State, moves: int) ->
             if kind.relation == "same" and any(key == kind.argument for key, _ in described.adjectives):
                 continue
             for target in targets:
-                sources = world.sources(kind, bits, target).safe & ~(state.gold | state.visited | 1 << target)
+                sources = world.sources(kind, bits, target).safe & world.visible
+                sources &= ~(state.gold | state.visited | 1 << target)
+                if len(described.categories) > 1:
+                    sources &= ~bits  # "the cup or the sink nearest to it" is odd where it is the sink
                 if not sources:
                     continue
                 earlier = _State(world.raw_sources(kind, bits, state.gold), sources, state.visited | 1 << target)
