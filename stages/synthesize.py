@@ -104,11 +104,14 @@ class _Maker:
         if not world.several or not world.makers:
             return
         wanted = round(self.config.per_image * self.config.oversample)
+        limit = wanted * self.config.attempts_per_family
+        simple = self.config.shapes.simplest()
         families = 0
         ends: set[tuple[str, int]] = set()
-        while families < wanted and self.draws < wanted * self.config.attempts_per_family:
+        while families < wanted and self.draws < limit:
             self.draws += 1
-            drawn = draw_family(rng, world, self.config.shapes, ends)
+            shapes = self.config.shapes if 2 * self.draws <= limit or families else simple
+            drawn = draw_family(rng, world, shapes, ends)
             if drawn is not None and self._add_family(drawn, world):
                 families += 1
                 ends.add(drawn.end)

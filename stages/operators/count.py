@@ -25,7 +25,7 @@ OPERATOR = Operator(
     phrases=(
         "ask: How many {things} are {where}?",
         "ask: Count the {things} {where}. How many are there?",
-        "named: How many of these are {where}: {names}?",
+        "named: Of {names}, how many are {where}?",
         "several: How many {things} are {where}, in total?",
         "noun: the number of {things} {where}",
     ),

@@ -51,6 +51,8 @@ OPERATOR = Operator(
     """,
     example=Example((Step("scene"), Step("extreme", (0,), ("leftmost",))), "cup"),
     phrases=(
+        "named: Of {names}, start with the one {which}.",
+        "named: Of {names}, find the one {which}.",
         "leftmost: farthest to the left",
         "rightmost: farthest to the right",
         "highest: highest up in the picture",

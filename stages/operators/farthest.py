@@ -53,6 +53,8 @@ OPERATOR = Operator(
         "star",
     ),
     phrases=(
+        "named: Go to whichever of {names} is farthest away from {one}.",
+        "named: Of {names}, go to the one farthest from {one}.",
         "move: Go to the {thing} farthest away from {one}.",
         "move: Find the {thing} that is farthest from {one}.",
     ),

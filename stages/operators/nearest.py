@@ -53,6 +53,8 @@ OPERATOR = Operator(
         "ball one",
     ),
     phrases=(
+        "named: Go to whichever of {names} is nearest to {one}.",
+        "named: Of {names}, go to the one closest to {one}.",
         "move: Go to the {thing} nearest to {one}.",
         "move: Find the {thing} closest to {one}.",
         "move: Look for the {thing} that is nearest to {one}.",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from schemas.program import Program, Step
 from stages.execute import operator_of
 from stages.operators.operator import Role, Value, ValueType
-from stages.phrasing.nouns import LATERAL, NounPhrase, noun_phrase, ordinal_word, union_parts
+from stages.phrasing.nouns import LATERAL, NounPhrase, listed, noun_phrase, ordinal_word, union_parts
 
 _LEADS = ("", "", "From there, ", "Then ", "Next, ")
 
@@ -45,17 +45,18 @@ class Narrator:
         if step.operator == "choose":
             return self._route(step)
         described, where = self._set(step.inputs[-1])
-        fields = {"thing": described.singular, "things": described.plural, "where": where}
+        names = "" if where else self._names(step.inputs[-1], "and")
+        fields = {"thing": described.singular, "things": described.plural, "where": where, "names": names}
         if step.operator in ("nearest", "farthest"):
             fields["one"] = self.reference(step.inputs[0])
-            return self._led(self._template(step.operator, "move"), fields)
+            return self._led(self._template(step.operator, "named" if names else "move"), fields)
         if step.operator == "nth":
             fields["ordinal"] = ordinal_word(int(step.params[1]))
         if step.params:
             fields["which"] = self._template(step.operator, str(step.params[0]))
         if where:
             return self._led(self._template(step.operator, "move"), fields)
-        text = self._template(step.operator, "anchor").format(**fields)
+        text = self._template(step.operator, "named" if names else "anchor").format(**fields)
         return text if position == 0 else text.replace("Start with", "Now look at")
 
     def _led(self, template: str, fields: dict[str, str]) -> str:
@@ -98,13 +99,19 @@ class Narrator:
     def _ask_count(self, step: Step) -> str:
         described, where = self._set(step.inputs[0])
         fields = {"things": described.plural, "where": where or "in the picture"}
-        parts = union_parts(self.program, described_root(self.program, step.inputs[0]))
-        if len(parts) == 1:
-            return self._template("count", "ask").format(**fields)
-        if all(self.values[i] is not None and int(self.values[i] or 0).bit_count() == 1 for i in parts):
-            names = ", ".join(f"the {noun_phrase(self.program, i).singular}" for i in parts)
+        root = described_root(self.program, step.inputs[0])
+        names = self._names(root, "and")
+        if names:
             return self._template("count", "named").format(names=names, **fields)
-        return self._template("count", "several").format(**fields)
+        is_union = self.program.steps[root].operator == "union"
+        return self._template("count", "several" if is_union else "ask").format(**fields)
+
+    def _names(self, number: int, conjunction: str) -> str:
+        """Returns "the bowl, the oven and the sink" for a union of categories with one member each, else nothing."""
+        parts = union_parts(self.program, number)
+        if len(parts) == 1 or any((self.values[i] or 0).bit_count() != 1 for i in parts):
+            return ""
+        return listed([f"the {noun_phrase(self.program, i).singular}" for i in parts], conjunction)
 
     def number_phrase(self, number: int) -> str:
         """Returns a number as a noun: "the number of cups to the left of it"."""

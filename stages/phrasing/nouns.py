@@ -82,8 +82,8 @@ def noun_phrase(program: Program, number: int) -> NounPhrase:
             return NounPhrase(f"{inner.singular} {where}", f"{inner.plural} {where}", inner.head)
         case "union":
             parts = [noun_phrase(program, i) for i in union_parts(program, number)]
-            singular = _listed([part.singular for part in parts], "or")
-            return NounPhrase(singular, _listed([part.plural for part in parts], "and"), "thing")
+            singular = listed([part.singular for part in parts], "or")
+            return NounPhrase(singular, listed([part.plural for part in parts], "and"), "thing")
     raise ValueError(f"step {number} ({step.operator}) is not a plain description")
 
 
@@ -95,7 +95,7 @@ def union_parts(program: Program, number: int) -> list[int]:
     return [part for i in step.inputs for part in union_parts(program, i)]
 
 
-def _listed(words: Sequence[str], conjunction: str) -> str:
+def listed(words: Sequence[str], conjunction: str) -> str:
     """Returns "a, b or c"."""
     return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
 

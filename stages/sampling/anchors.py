@@ -7,7 +7,7 @@ from typing import NamedTuple
 from schemas.program import Step
 from stages.execute import operator_of
 from stages.sampling.described import Described
-from stages.sampling.search import Builder, World
+from stages.sampling.search import MAX_NAMED, Builder, World
 from stages.terms import DEPTH_KEYS, OPPOSITE_KEY, Key
 
 ANCHOR_HOPS = {"only": 0, "extreme": 1, "nth": 1, "route": 3}
@@ -66,11 +66,9 @@ def _anchors(world: World, kind: str, start: int, gold: int) -> Iterator[Anchor]
     index = world.index
     for described in world.several:
         wrong = described.bits & ~(1 << start)
-        if (
-            len(described.categories) > 1
-            or not described.bits >> start & 1
-            or (wrong & gold).bit_count() * 4 > wrong.bit_count()
-        ):
+        if not described.bits >> start & 1 or (wrong & gold).bit_count() * 4 > wrong.bit_count():
+            continue
+        if len(described.categories) > MAX_NAMED:
             continue
         if kind == "nth":
             yield from _nth_of(world, described, start)

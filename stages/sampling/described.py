@@ -79,7 +79,7 @@ def _candidates(index: SceneIndex) -> Iterator[Described]:
 
 
 def _unions(index: SceneIndex, names: Sequence[str]) -> Iterator[Described]:
-    for width in (2, 3):
+    for width in (2, 3, 4):
         for chosen in combinations(names, width):
             bits = 0
             for name in chosen:

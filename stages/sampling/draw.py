@@ -40,6 +40,10 @@ class ShapeConfig(Record):
     finishes_tried: int = Field(default=4, ge=1)
     """Finishes looked at for one that can give the wanted answer."""
 
+    def simplest(self) -> "ShapeConfig":
+        """Returns the same choices with the fewest hops only: what is left to try on a picture with few things."""
+        return self.model_copy(update={"hop_weights": {min(self.hop_weights): 1.0}})
+
 
 class Draft(NamedTuple):
     """One drawn program with what the text and the quotas need to know of it."""

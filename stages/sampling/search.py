@@ -19,6 +19,8 @@ from stages.scene_index import SceneIndex
 _DESCRIPTIONS_TRIED = 6
 _KINDS_TRIED = 7
 _GROUP_WEIGHTS = {"near": 4, "far": 1, "side": 5, "single": 2, "same": 2}
+MAX_NAMED = 3
+"""Most categories of a union that one chooses from; more are named only to be counted."""
 _KIND_SLOTS = 40
 """Resolution of the weights: slots in the table of kinds per unit of group weight."""
 _MAX_LUCK_INVERSE = 4
@@ -94,6 +96,8 @@ class _State(NamedTuple):
     safe: int
     """Instances from which the rest of the chain may be asked, and which give the wanted answer."""
     visited: int
+    later: tuple[MoveKind, int] | None = None
+    """The move that follows and its set: the same one twice in a row reads like a slip."""
 
 
 def search_chain(rng: random.Random, world: World, finish: Finish, gold: int, moves: int) -> Chain | None:
@@ -117,6 +121,8 @@ def _extend_back(rng: random.Random, world: World, state: _State, moves: int) ->
         targets = world.index.members(bits & state.safe & ~state.visited)
         for _ in range(_KINDS_TRIED):
             kind = kinds[int(rng.random() * total)]
+            if state.later == (kind, bits):
+                continue
             if kind.relation == "same" and any(key == kind.argument for key, _ in described.adjectives):
                 continue
             for target in targets:
@@ -126,7 +132,8 @@ def _extend_back(rng: random.Random, world: World, state: _State, moves: int) ->
                     sources &= ~bits  # "the cup or the sink nearest to it" is odd where it is the sink
                 if not sources:
                     continue
-                earlier = _State(world.raw_sources(kind, bits, state.gold), sources, state.visited | 1 << target)
+                gold = world.raw_sources(kind, bits, state.gold)
+                earlier = _State(gold, sources, state.visited | 1 << target, (kind, bits))
                 rest = _extend_back(rng, world, earlier, moves - 1)
                 if rest is not None:
                     source = rest[-1].target if rest else _pick(rng, sources)
@@ -139,7 +146,11 @@ def _usable(rng: random.Random, several: Sequence[Described], state: _State) -> 
     found = []
     for described in several:
         hits = described.bits & state.gold
-        if hits & state.safe & ~state.visited and _is_unlucky(hits, described.bits):
+        if (
+            len(described.categories) <= MAX_NAMED
+            and hits & state.safe & ~state.visited
+            and _is_unlucky(hits, described.bits)
+        ):
             found.append(described)
     if len(found) > _DESCRIPTIONS_TRIED:
         return rng.sample(found, _DESCRIPTIONS_TRIED)
