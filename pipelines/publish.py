@@ -30,7 +30,7 @@ from pipelines.parts import digest_of, write_atomically
 from pipelines.publish_card import Card, Tally, render_card
 from pipelines.publish_images import embed
 from pipelines.publish_rows import STAGE, accepted_rows, content_digest, open_tables, read_funnel
-from pipelines.publish_shards import ReleaseFile, RowWriter, lineage_of
+from pipelines.publish_shards import ReleaseFile, SplitWriter, lineage_of
 from pipelines.store import Dataset, ShardWriter
 from schemas.drop import Drop, DropReason
 from schemas.image import Image
@@ -77,11 +77,11 @@ def publish_dataset(root: Path, out: Path | None = None, config: PublishConfig |
     try:
         descriptor = hold_worker_lock(root)
         try:
-            with _alone(folder), open_tables(dataset, _working(folder, "spill")) as connection:
+            with _alone(folder), open_tables(dataset) as connection:
                 return _publish(dataset, connection, folder, config or PublishConfig())
         finally:
             os.close(descriptor)
-    except (OSError, duckdb.IOException) as error:
+    except (OSError, duckdb.Error) as error:
         raise UserError(f"cannot publish {root} to {folder}: {error}") from error
 
 
@@ -97,7 +97,7 @@ def _publish(
     working = _working(folder, "new")
     try:
         working.mkdir()
-        built = _build(dataset, connection, working, config)
+        built = _build(dataset, working, config)
         _write_texts(working, built, connection, key)
         _replace(dataset, folder, working)
     finally:
@@ -121,24 +121,29 @@ def _may_return(manifest: ShardManifest) -> bool:
     return any(drop.reason is DropReason.MISSING_IMAGE for count in manifest.counts for drop in count.dropped)
 
 
-def _build(dataset: Dataset, connection: duckdb.DuckDBPyConnection, folder: Path, config: PublishConfig) -> _Built:
-    """Writes the rows; one picture and one row group are in memory at a time."""
+def _build(dataset: Dataset, folder: Path, config: PublishConfig) -> _Built:
+    """Writes the rows; in memory are one range of images, one picture, and one row group per split."""
     source = _source_folder(dataset)
-    writer, tally, ledger = RowWriter(folder, config), Tally(), Ledger(STAGE)
+    writers: dict[str, SplitWriter] = {}
+    tally, ledger = Tally(), Ledger(STAGE)
     ledger.take("questions", 0)
     try:
-        for accepted, picture in _with_pictures(accepted_rows(connection), source):
+        for accepted, picture in _with_pictures(accepted_rows(dataset, folder / "ranges"), source):
             ledger.take("questions")
-            row = _row(accepted, picture, writer.position(accepted.image.split), config)
+            split = accepted.image.split
+            writer = writers.setdefault(split, SplitWriter(folder, split, config))
+            row = _row(accepted, picture, writer.position, config)
             if isinstance(row, Drop):
                 ledger.drop("questions", [row])
             else:
                 writer.add(row)
                 tally.add(row)
                 ledger.keep("questions")
-        files = writer.finish()
+        files = tuple(file for split in sorted(writers) for file in writers[split].finish())
     finally:
-        writer.close()
+        for writer in writers.values():
+            writer.close()
+    shutil.rmtree(folder / "ranges", ignore_errors=True)
     if not files:
         dropped = ", ".join(f"{count} {reason}" for reason, count in Counter(d.reason for d in ledger.drops).items())
         raise UserError(f"{dataset.root} has nothing to publish: {dropped or 'no question was accepted'}")

@@ -1,31 +1,30 @@
-"""What there is to publish: accepted questions with their images, in the order of the release, one batch in memory."""
+"""What there is to publish: accepted questions with their images, by image and question id, one range in memory."""
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipelines.publish_buckets import Bucket, read_buckets
 from pipelines.store import Dataset
-from schemas.decision import Decision
+from schemas.arrow import RecordType, table_to_records
+from schemas.decision import Decision, Route
 from schemas.image import Image
 from schemas.question import Question
 from stages.publish import Accepted
 
 STAGE = "publish"
-BATCH_ROWS = 100
-MEMORY = "128MB"
-"""Of the query engine; rows and pictures come on top."""
-
-_TABLES = ("images", "instances", "questions", "decisions", "drops")
-_ACCEPTED = """
-    FROM decisions d
-    LEFT JOIN questions q ON q.question_id = d.question_id
-    LEFT JOIN images i ON i.image_id = d.image_id
-    WHERE d.route = 'accept'
-"""
+_SOURCES = ("images", "questions", "decisions")
+_TABLES = (*_SOURCES, "instances", "drops")
+_MEMORY = "256MB"
+_ORDER = [("image_id", "ascending"), ("question_id", "ascending")]
+_STEP = 100
 
 
 class Funnel(NamedTuple):
@@ -38,19 +37,15 @@ class Funnel(NamedTuple):
     """Stage, reason, count; without this stage's own."""
 
 
-def open_tables(dataset: Dataset, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
-    """Returns a connection with one view per table that publishing and showing read.
-
-    Sorting more than `MEMORY` writes to the folder ``spill``, which DuckDB makes when needed and removes.
-    """
-    connection = duckdb.connect(
-        config={
-            "preserve_insertion_order": False,
-            "threads": 2,
-            "memory_limit": MEMORY,
-            "temp_directory": "" if spill is None else str(spill),
-        }
-    )
+def open_tables(dataset: Dataset) -> duckdb.DuckDBPyConnection:
+    """Returns a connection with one view per table that publishing and showing read."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "preserve_insertion_order": False,
+        "threads": 2,
+        "memory_limit": _MEMORY,
+        "temp_directory": "",
+    }
+    connection = duckdb.connect(config=config)
     for table in _TABLES:
         paths = [str(dataset.root / part.path) for part in dataset.parts(table)]
         if paths:
@@ -76,32 +71,54 @@ def read_funnel(connection: duckdb.DuckDBPyConnection) -> Funnel:
 
 def content_digest(connection: duckdb.DuckDBPyConnection) -> str:
     """Returns a digest of everything a release is made from, whatever parts it lies in."""
-    row = connection.execute(
-        f"SELECT count(*), sum(hash(d)::HUGEINT), sum(hash(q)::HUGEINT), sum(hash(i)::HUGEINT) {_ACCEPTED}"
-    ).fetchone()
-    text = json.dumps([duckdb.__version__, [str(value) for value in row or ()], read_funnel(connection)])
-    return hashlib.sha256(text.encode()).hexdigest()
+    sums = [
+        str(connection.execute(f"SELECT count(*), sum(hash(t)::HUGEINT) FROM {table} t").fetchall())
+        for table in _SOURCES
+    ]
+    return hashlib.sha256(json.dumps([duckdb.__version__, sums, read_funnel(connection)]).encode()).hexdigest()
 
 
-def accepted_rows(connection: duckdb.DuckDBPyConnection) -> Iterator[Accepted]:
-    """Yields the accepted questions by split, image and question id.
+def accepted_rows(dataset: Dataset, folder: Path) -> Iterator[Accepted]:
+    """Yields the accepted questions by image and question id; ``folder`` is for files in between.
 
     Raises:
-        ValueError: a decision names a question or an image that is not there, or a question is accepted twice.
+        ValueError: a decision names a question or an image that is not there, or something is there twice.
     """
-    ordered = connection.query(f"SELECT d, q, i {_ACCEPTED} ORDER BY i.split, d.image_id, d.question_id")
-    last = ""
-    for batch in ordered.to_arrow_reader(BATCH_ROWS):
-        for row in batch.to_pylist():
-            decision = Decision.model_validate(row["d"])
-            _check_found(decision, row, last)
-            last = decision.question_id
-            yield Accepted(Question.model_validate(row["q"]), Image.model_validate(row["i"]), decision)
+    for bucket in read_buckets(dataset, _SOURCES, folder):
+        yield from _accepted_of(bucket)
 
 
-def _check_found(decision: Decision, row: dict[str, Any], last: str) -> None:
-    for key, what in (("q", f"question {decision.question_id}"), ("i", f"image {decision.image_id}")):
-        if row[key] is None or row[key]["image_id"] is None:
-            raise ValueError(f"question {decision.question_id} is accepted, but {what} is not in the dataset")
-    if decision.question_id == last:
-        raise ValueError(f"question {decision.question_id} is accepted twice")
+def _accepted_of(bucket: Bucket) -> Iterator[Accepted]:
+    decisions = bucket["decisions"].filter(pc.equal(bucket["decisions"]["route"], Route.ACCEPT.value)).sort_by(_ORDER)
+    wanted = pc.is_in(bucket["questions"]["question_id"], value_set=decisions["question_id"].combine_chunks())
+    questions = bucket["questions"].filter(wanted).sort_by(_ORDER)
+    images = {image.image_id: image for image in table_to_records(bucket["images"], Image)}
+    _check_kinship(decisions, questions, images)
+    rows = zip(_records(questions, Question), _records(decisions, Decision), strict=True)
+    for question, decision in rows:
+        yield Accepted(question, images[decision.image_id], decision)
+
+
+def _check_kinship(decisions: pa.Table, questions: pa.Table, images: Mapping[str, Image]) -> None:
+    """Raises ValueError unless each accepted decision has exactly one question, about its image, which is there."""
+    accepted, found = _ids(decisions), _ids(questions)
+    for ids, what in ((accepted, "accepted"), (found, "in the dataset")):
+        twice = next((one for one, other in pairwise(ids) if one == other), None)
+        if twice:
+            raise ValueError(f"question {twice[1]} is {what} twice")
+    if accepted != found:
+        image_id, question_id = min(set(accepted) ^ set(found))
+        raise ValueError(f"question {question_id} is accepted, but the dataset has none such about image {image_id}")
+    missing = next((image_id for image_id, _ in accepted if image_id not in images), None)
+    if missing:
+        raise ValueError(f"a question about image {missing} is accepted, but that image is not in the dataset")
+
+
+def _ids(rows: pa.Table) -> list[tuple[str, str]]:
+    return list(zip(rows["image_id"].to_pylist(), rows["question_id"].to_pylist(), strict=True))
+
+
+def _records(rows: pa.Table, record_type: type[RecordType]) -> Iterator[RecordType]:
+    """Yields records, of which few are in memory at a time."""
+    for start in range(0, rows.num_rows, _STEP):
+        yield from table_to_records(rows.slice(start, _STEP), record_type)

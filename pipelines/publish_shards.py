@@ -1,6 +1,6 @@
 """Rows to the release's Parquet files: a picture is stored once per row group, groups are small enough for viewers.
 
-Rows arrive ordered by split and image. A row group closes at `rows_per_group` rows, or earlier where its pictures are
+Rows arrive ordered by image. A row group closes at `rows_per_group` rows, or earlier where its pictures are
 big; a file closes at the first new image after `rows_per_file` rows or `file_bytes` of pictures.
 """
 
@@ -33,47 +33,45 @@ class ReleaseFile(NamedTuple):
     sha256: str
 
 
-class RowWriter:
-    """Writes rows into files below a folder. File names carry the number of files, so they are given at the end."""
+class SplitWriter:
+    """Writes the rows of one split. File names carry the number of files, so they are given at the end."""
 
-    def __init__(self, folder: Path, config: PublishConfig) -> None:
+    def __init__(self, folder: Path, split: str, config: PublishConfig) -> None:
         self._folder = folder
+        self._split = split
         self._config = config
         self._writer: pq.ParquetWriter | None = None
         self._group: list[ReleaseRow] = []
         self._group_bytes = 0
         self._file_bytes = 0
-        self._last: ReleaseRow | None = None
-        self._rows: dict[str, list[int]] = {}
-        """Rows of each file of each split."""
+        self._last_image = ""
+        self._rows: list[int] = []
+        """Rows of each file."""
 
-    def position(self, split: str) -> int:
-        """Returns the index that the next row of the split gets."""
-        return sum(self._rows.get(split, ()))
+    @property
+    def position(self) -> int:
+        """Index in the split that the next row gets."""
+        return sum(self._rows)
 
     def add(self, row: ReleaseRow) -> None:
-        """Takes the next row in the order of the release."""
-        last = self._last
-        is_new_image = last is None or last.image_id != row.image_id
-        if last is None or last.split != row.split or (is_new_image and self._is_file_full(row.split)):
-            self._open_file(row.split)
-            is_new_image = True
+        """Takes the next row; the rows of an image come together."""
+        is_new_image = row.image_id != self._last_image
+        if self._writer is None or (is_new_image and self._is_file_full()):
+            self._open_file()
         size = len(row.images[0].bytes)
         if len(self._group) >= self._config.rows_per_group or self._group_bytes + size > self._config.group_bytes:
             self._flush()
         self._group.append(row)
         self._group_bytes += size
         self._file_bytes += size if is_new_image else 0
-        self._rows[row.split][-1] += 1
-        self._last = row
+        self._rows[-1] += 1
+        self._last_image = row.image_id
 
     def finish(self) -> tuple[ReleaseFile, ...]:
-        """Closes the last file, gives every file its name and returns them by split and number."""
+        """Closes the last file, gives every file its name and returns them."""
         self._flush()
         self.close()
-        return tuple(
-            self._name(split, number) for split, counts in sorted(self._rows.items()) for number in range(len(counts))
-        )
+        return tuple(self._name(number) for number in range(len(self._rows)))
 
     def close(self) -> None:
         """Closes the open file, whatever was written of it."""
@@ -81,22 +79,21 @@ class RowWriter:
             self._writer.close()
             self._writer = None
 
-    def _is_file_full(self, split: str) -> bool:
-        return self._rows[split][-1] >= self._config.rows_per_file or self._file_bytes >= self._config.file_bytes
+    def _is_file_full(self) -> bool:
+        return self._rows[-1] >= self._config.rows_per_file or self._file_bytes >= self._config.file_bytes
 
-    def _open_file(self, split: str) -> None:
+    def _open_file(self) -> None:
         self._flush()
         self.close()
-        counts = self._rows.setdefault(split, [])
         self._writer = pq.ParquetWriter(
-            self._folder / _working_name(split, len(counts)),
+            self._folder / _working_name(self._split, len(self._rows)),
             RELEASE_SCHEMA,
             compression={leaf: "NONE" if leaf == _PICTURE else "ZSTD" for leaf in _LEAVES},
             write_statistics=[leaf for leaf in _LEAVES if leaf != _PICTURE],
             dictionary_pagesize_limit=_DICTIONARY_LIMIT,
             write_page_index=True,
         )
-        counts.append(0)
+        self._rows.append(0)
         self._file_bytes = 0
 
     def _flush(self) -> None:
@@ -105,13 +102,12 @@ class RowWriter:
         self._group = []
         self._group_bytes = 0
 
-    def _name(self, split: str, number: int) -> ReleaseFile:
-        counts = self._rows[split]
-        path = self._folder / f"{split}-{number:05d}-of-{len(counts):05d}.parquet"
-        (self._folder / _working_name(split, number)).rename(path)
+    def _name(self, number: int) -> ReleaseFile:
+        path = self._folder / f"{self._split}-{number:05d}-of-{len(self._rows):05d}.parquet"
+        (self._folder / _working_name(self._split, number)).rename(path)
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        return ReleaseFile(path.name, split, counts[number], path.stat().st_size, file_sha256(path))
+        return ReleaseFile(path.name, self._split, self._rows[number], path.stat().st_size, file_sha256(path))
 
 
 def lineage_of(folder: Path, file: ReleaseFile, release: str) -> pa.Table:

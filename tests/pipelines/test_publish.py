@@ -13,6 +13,7 @@ import pytest
 from pipelines.errors import UserError
 from pipelines.ledger import check_run
 from pipelines.publish import publish_dataset
+from pipelines.publish_buckets import read_buckets
 from schemas.drop import DropReason
 from schemas.sample import RESERVED_COLUMNS
 from stages.ingest import image_id_of
@@ -70,6 +71,19 @@ def test_release_is_a_function_of_content_not_of_parts(tmp_path):
     one = publish_dataset(make_dataset(tmp_path / "a", make_files(9), parts=1).root)
     four = publish_dataset(make_dataset(tmp_path / "b", make_files(9), parts=4).root)
     assert digests(one.folder) == digests(four.folder)
+
+
+def test_image_ranges_hold_every_row_once_in_order(tmp_path):
+    dataset = make_dataset(tmp_path, make_files(40), parts=3)
+    (whole,) = read_buckets(dataset, ("images", "questions"), tmp_path / "unused")
+    cut = list(read_buckets(dataset, ("images", "questions"), tmp_path / "ranges", rows_per_bucket=10))
+    assert len(cut) == 16
+    for table in ("images", "questions"):
+        rows = [row for bucket in cut for row in bucket[table].to_pylist()]
+        assert [row["image_id"][0] for row in rows] == sorted(row["image_id"][0] for row in rows)
+        key = "question_id" if table == "questions" else "image_id"
+        assert sorted(rows, key=lambda row: row[key]) == sorted(whole[table].to_pylist(), key=lambda row: row[key])
+    assert not [path for path in (tmp_path / "ranges").rglob("*") if path.is_file()]
 
 
 def test_damaged_or_stale_release_is_replaced_whole(tmp_path):
