@@ -17,7 +17,9 @@ def records_to_table(records: Sequence[BaseModel], schema: pa.Schema) -> pa.Tabl
         AttributeError: a schema column is not a field of the record.
         pyarrow.ArrowInvalid: a value does not fit its column type.
     """
-    columns = [pa.array([_plain(getattr(record, field.name)) for record in records], type=field.type) for field in schema]
+    columns = [
+        pa.array([_plain(getattr(record, field.name)) for record in records], type=field.type) for field in schema
+    ]
     return pa.Table.from_arrays(columns, schema=schema)
 
 

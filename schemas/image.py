@@ -12,7 +12,7 @@ class Image(Record):
     """One admitted image."""
 
     image_id: str = Field(min_length=64, max_length=64)
-    """sha256 over width, height and the RGB bytes after EXIF orientation: the same picture in two files is one image."""
+    """sha256 over width, height and the RGB bytes after EXIF orientation: one picture in two files is one image."""
     uri: str
     """Path below the source folder, with forward slashes."""
     width: int = Field(gt=0)

@@ -1,8 +1,9 @@
 """The certificates of one program on one scene: proved by executing the program and every mutation of it.
 
-In: a scene index and a program. Out: a `Certified` program with everything that is stored, or the reason it is rejected.
-The certifier trusts nobody: it does not know how the program was found. The second executor's agreement (the *answer*
-certificate), the text rules (*no_give_away*) and the balance (*prior*) are judged later, in their own stages.
+In: a scene index and a program. Out: a `Certified` program with everything that is stored, or the reason it is
+rejected. The certifier trusts nobody: it does not know how the program was found. The second executor's agreement
+(the *answer* certificate), the text rules (*no_give_away*) and the balance (*prior*) are judged later, in their own
+stages.
 """
 
 import math

@@ -39,7 +39,7 @@ class DescribeConfig(BaseModel):
     max_box_iou: float = Field(default=0.6, gt=0, le=1)
     """Above this overlap of two boxes, whether there are one or two things is unclear."""
     min_truncated_share: float = Field(default=0.02, ge=0, le=1)
-    """An instance cut off by the border that shows less than this share of the image is easily overlooked or misnamed."""
+    """An instance cut off by the border that shows less than this share of the image is easily overlooked."""
     erosion_px: int = Field(default=2, ge=0)
     """Ring of a mask that is not looked at for its colour: outlines are drawn by hand."""
     min_colour_pixels: int = Field(default=150, gt=0)
@@ -145,7 +145,7 @@ def _some_overlap(_: str, members: Sequence[Instance], __: Image, config: Descri
 
 
 _STILL_SELECTABLE = frozenset({DropReason.CATEGORY_HAS_TINY_INSTANCES, DropReason.CATEGORY_TRUNCATED})
-"""Reasons that forbid counting only: a large one that is clearly nearest or leftmost is so whatever else is overlooked."""
+"""Reasons that forbid counting only: a large one that is clearly nearest or leftmost is so whatever is overlooked."""
 
 _RULES: tuple[tuple[DropReason, _Rule], ...] = (
     (DropReason.CATEGORY_NOT_COUNTABLE, _named_uncountable),

@@ -25,7 +25,7 @@ _ORDERED_BY_KEY = frozenset({"extreme", "nth", "rank"})
 
 
 def check_program(program: Program) -> None:
-    """Checks that a program is well formed: known operators, typed earlier inputs, params in range, a number at the end.
+    """Checks that a program is well formed: known operators, typed earlier inputs, params in range, a number last.
 
     Raises:
         ValueError: naming the step, what it has and what it should have.

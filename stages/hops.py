@@ -1,9 +1,10 @@
 """What a hop is, defined once, on the program.
 
 A hop is an operator application that moves attention:
-- a `select` operator (nearest, extreme, ...) that finds one instance by looking at others. It is an `instance_chain` hop
-  where the set it chooses from, or the operator itself, depends on an earlier instance; else a `perception` hop (from many
-  to one). `only` on a purely described set ("the green cup") names an instance without looking at others: no hop.
+- a `select` operator (nearest, extreme, ...) that finds one instance by looking at others. It is an `instance_chain`
+  hop where the set it chooses from, or the operator itself, depends on an earlier instance; else a `perception` hop
+  (from many to one). `only` on a purely described set ("the green cup") names an instance without looking at others:
+  no hop.
 - a `perceive` operator (count, read, rank, ...): a `perception` hop, between one and many, or a number read off.
 
 Reasoning steps (add, compare, choose) are not hops. Only executed steps count: of a choice, the branch it takes.
@@ -44,7 +45,7 @@ def _anchored(program: Program) -> list[bool]:
 
 
 def described_set_of(program: Program, number: int) -> int:
-    """Returns the step of the described set that a select step chooses from: relations to other instances are walked past."""
+    """Returns the step of the described set that a select step chooses from, walking past relations to instances."""
     step = program.steps[number]
     position = step.inputs[-1]
     while operator_of(program.steps[position].operator).role is Role.RELATE:

@@ -1,8 +1,8 @@
 """Judge: the static judges of the spine, each with a verdict per question.
 
-In: scenes and the questions on them. Out: verdicts. `second_executor` recomputes the answer in SQL; `certificates` proves
-the stored program again from the stored scene and compares; `text_rules` reads the words. A judge that cannot decide says
-no verdict, never pass.
+In: scenes and the questions on them. Out: verdicts. `second_executor` recomputes the answer in SQL; `certificates`
+proves the stored program again from the stored scene and compares; `text_rules` reads the words. A judge that cannot
+decide says no verdict, never pass.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def judge(scenes: Sequence[Scene], questions: Sequence[Question], config: JudgeC
 
 
 def _second_answers(scenes: Sequence[Scene], questions: Sequence[Question]) -> list[int | str | None]:
-    """Returns per question the second executor's answer, None where undefined, a message where the program is malformed."""
+    """Returns per question the second executor's answer, None where undefined, a message for a malformed program."""
     runs: dict[int, ProgramRun] = {}
     answers: list[int | str | None] = [None] * len(questions)
     for number, question in enumerate(questions):

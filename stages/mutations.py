@@ -1,7 +1,7 @@
 """The ways a reader could go wrong at a hop, each as a small edit of the program.
 
-An edit replaces the value of one step by that of a few new steps over earlier ones. The certifier evaluates edits with the
-fast executor; `spliced` writes the whole mutated program, which the second executor runs. Kinds:
+An edit replaces the value of one step by that of a few new steps over earlier ones. The certifier evaluates edits
+with the fast executor; `spliced` writes the whole mutated program, which the second executor runs. Kinds:
 
 - ``delete``: the hop is skipped (attention stays where it was), or a relation is dropped from the set;
 - ``flip``: the predicate is replaced by its opposite, or a choice takes its other branch;

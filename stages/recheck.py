@@ -1,7 +1,8 @@
 """Recheck: every answer, necessity and luck of stored questions, recomputed in SQL by the second executor.
 
-In: scenes and questions as stored. Out: what was checked and every mismatch. The mutated programs are written out in full
-and run by the second executor alone; margins and uniqueness are proved again by the certifier from the stored geometry.
+In: scenes and questions as stored. Out: what was checked and every mismatch. The mutated programs are written out in
+full and run by the second executor alone; margins and uniqueness are proved again by the certifier from the stored
+geometry.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,6 @@ from schemas.program import Program
 from schemas.question import Question
 from schemas.scene import Scene
 from schemas.verdict import Outcome
-
 from stages.execute import check_program, execute, executed_steps
 from stages.hops import hop_kinds
 from stages.judge import JudgeConfig, judge

@@ -5,9 +5,9 @@ unbalance the answers of its cell, what exceeds the wanted number per image, a v
 not accepted.
 
 Within a cell (finish, direction, form of the final description) the accepted answers of a count are uniform over
-``1..m``. Supports of different cells are nested, so the best guess from the words alone is always 1, whatever the words:
-that is chance, and nothing beats it. Numbers read off things are even by themselves and are only capped. The decision is
-global: it sees every shard, so quotas cannot drift apart between workers.
+``1..m``. Supports of different cells are nested, so the best guess from the words alone is always 1, whatever the
+words: that is chance, and nothing beats it. Numbers read off things are even by themselves and are only capped. The
+decision is global: it sees every shard, so quotas cannot drift apart between workers.
 """
 
 import hashlib
@@ -127,7 +127,7 @@ def _balance(candidates: Sequence[Candidate], config: RouteConfig) -> dict[str, 
 
 
 def _cells(candidates: Iterable[Candidate], least: int) -> dict[str, list[Candidate]]:
-    """Returns candidates by the finest cell that is large enough: (variant, finish, direction, form), then coarser ones."""
+    """Returns candidates by the finest cell that is large enough, (variant, finish, direction, form) or coarser."""
     rows: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         rows["|".join(_levels(candidate.cell)[:4])].append(candidate)

@@ -22,7 +22,7 @@ class MarginConfig(Record):
     side_gap: float = Field(default=0.04, gt=0)
     """Least centroid distance of left/right (of the width) and above/below (of the height)."""
     side_overlap: float = Field(default=0.5, ge=0)
-    """Least centroid distance in units of the larger extent along the axis: at 0.5 each centre clears the other's edge."""
+    """Least centroid distance in units of the larger extent along the axis: at 0.5 a centre clears the other's edge."""
     order_gap: float = Field(default=0.04, gt=0)
     """Least lead of an extreme instance, by centroid and by edge."""
     area_ratio: float = Field(default=1.5, gt=1)
@@ -177,7 +177,7 @@ class SceneIndex:
 
     @cached_property
     def contacts(self) -> list[list[int]]:
-        """``[a][b]``: grid cells of ``a`` in contact with ``b``; where 0, minus the empty cells between them (at most 4)."""
+        """``[a][b]``: grid cells of ``a`` in contact with ``b``; where 0, minus the empty cells between (at most 4)."""
         grown = [_grown(instance.spans) for instance in self.instances]
         return [[0 if a is b else _contact(a, b) for b in grown] for a in grown]
 

@@ -1,8 +1,8 @@
 """The second executor: programs as SQL over the instances table, run by an in-memory DuckDB.
 
 It shares nothing with the fast executor but the names of operators: relations, orderings and distances are computed
-here, in SQL, from boxes, centroids, areas, depths and spans as stored. Programs are evaluated together, one statement per
-(level of the DAG, operator), so that the cost per program is small.
+here, in SQL, from boxes, centroids, areas, depths and spans as stored. Programs are evaluated together, one statement
+per (level of the DAG, operator), so that the cost per program is small.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,8 @@ _HAS_VALUE = """ AND EXISTS (
 _CONTACT = """
     CREATE OR REPLACE TEMP TABLE contact AS
     SELECT DISTINCT f.inst AS a, s.inst AS b
-    FROM span f JOIN span s ON s.image = f.image AND s.inst <> f.inst AND abs(f.y - s.y) <= 1 AND f.x0 <= s.x1 AND s.x0 <= f.x1
+    FROM span f JOIN span s
+    ON s.image = f.image AND s.inst <> f.inst AND abs(f.y - s.y) <= 1 AND f.x0 <= s.x1 AND s.x0 <= f.x1
 """
 
 
@@ -162,8 +163,11 @@ class SecondExecutor:
         return present
 
     def _apply(self, level: int, operator: Operator, always: bool) -> None:
-        """Evaluates one operator on one level. Undefined spreads by missing rows; an empty set is told from an undefined
-        one by the table ``ready``, which matters to sets that depend on an instance and to what counts them."""
+        """Evaluates one operator on one level.
+
+        Undefined spreads by missing rows; an empty set is told from an undefined one by the table ``ready``, which
+        matters to sets that depend on an instance and to what counts them.
+        """
         ready = "".join(
             (_SET_IS_READY if kind is ValueType.SET else _ONE_IS_READY).format(column=column)
             for column, kind in zip("abc", operator.inputs, strict=False)

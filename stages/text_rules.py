@@ -52,7 +52,7 @@ def _without_place_hint(text: str) -> str:
 
 
 def _restated_attributes(program: Program) -> Iterator[str]:
-    """ "red things of the same colour as it": the description already says what the hop should find out."""
+    """Finds "red things of the same colour as it": the words say what the hop should find out."""
     for step in program.steps:
         if step.operator == "same_attribute":
             keys = _adjective_keys(program, step.inputs[1])
@@ -61,7 +61,7 @@ def _restated_attributes(program: Program) -> Iterator[str]:
 
 
 def _restated_order(program: Program) -> Iterator[str]:
-    """ "the second cup from the left" asked for its place from the left."""
+    """Finds "the second cup from the left" being asked for its place from the left."""
     for step in program.steps:
         if step.operator == "rank" and program.steps[step.inputs[0]].operator in ("nth", "extreme"):
             found = program.steps[step.inputs[0]]

@@ -1,4 +1,4 @@
-"""choose_number(Truth, Number, Number) -> Number: one of two numbers; routes the chain. Only the chosen one need be defined."""
+"""choose_number(Truth, Number, Number) -> Number: one of two numbers; only the chosen one need be defined."""
 
 from schemas.program import Param, Step
 from stages.operators.operator import Example, Operator, Role, Value, ValueType

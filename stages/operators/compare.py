@@ -25,7 +25,8 @@ OPERATOR = Operator(
     run=run,
     sql="""
         SELECT cur.pid, cur.i,
-            CASE cur.p0 WHEN 'more' THEN x.val > y.val WHEN 'fewer' THEN x.val < y.val WHEN 'equal' THEN x.val = y.val END AS val
+            CASE cur.p0 WHEN 'more' THEN x.val > y.val WHEN 'fewer' THEN x.val < y.val
+                WHEN 'equal' THEN x.val = y.val END AS val
         FROM cur JOIN numbers x ON x.pid = cur.pid AND x.i = cur.a JOIN numbers y ON y.pid = cur.pid AND y.i = cur.b
     """,
     example=Example(

@@ -8,7 +8,7 @@ from schemas.program import Param, Step
 from stages.scene_index import SceneIndex
 
 Value = int | bool
-"""A set of instances (bits), one instance (position), a number, or a truth; what it is stands in the operator's type."""
+"""A set of instances (bits), one instance (position), a number or a truth, by the operator's type."""
 
 
 class ValueType(StrEnum):
@@ -65,10 +65,10 @@ class Example:
 class Operator:
     """One operator. `run` and `sql` are two independent definitions of the same function.
 
-    `sql` is a SELECT over the table ``cur`` (pid, i, image, a, b, c, p0, p1: the applications to evaluate, inputs defined)
-    and the value tables ``sets`` and ``ones`` (pid, i, inst), ``numbers`` and ``truths`` (pid, i, val), ``inst``, ``attr``,
-    ``span`` and ``img``. It returns (pid, i, inst) for a set or one instance and (pid, i, val) else; where the result is
-    undefined it returns no row.
+    `sql` is a SELECT over the table ``cur`` (pid, i, image, a, b, c, p0, p1: the applications to evaluate, inputs
+    defined) and the value tables ``sets`` and ``ones`` (pid, i, inst), ``numbers`` and ``truths`` (pid, i, val),
+    ``inst``, ``attr``, ``span`` and ``img``. It returns (pid, i, inst) for a set or one instance and (pid, i, val)
+    else; where the result is undefined it returns no row.
     """
 
     name: str

@@ -41,14 +41,16 @@ OPERATOR = Operator(
             SELECT cur.pid, cur.i, sets.inst, ones.inst AS own,
                 rank() OVER (
                     PARTITION BY cur.pid, cur.i
-                    ORDER BY CASE cur.p0 WHEN 'leftmost' THEN inst.cx WHEN 'rightmost' THEN -inst.cx WHEN 'highest' THEN inst.cy
+                    ORDER BY CASE cur.p0 WHEN 'leftmost' THEN inst.cx WHEN 'rightmost' THEN -inst.cx
+                        WHEN 'highest' THEN inst.cy
                         WHEN 'lowest' THEN -inst.cy WHEN 'smallest' THEN inst.area WHEN 'largest' THEN -inst.area
                         WHEN 'frontmost' THEN coalesce(inst.depth, 'inf'::DOUBLE)
                         WHEN 'backmost' THEN coalesce(-inst.depth, 'inf'::DOUBLE) END
                 ) AS place,
                 count(*) OVER (
                     PARTITION BY cur.pid, cur.i,
-                    CASE cur.p0 WHEN 'leftmost' THEN inst.cx WHEN 'rightmost' THEN -inst.cx WHEN 'highest' THEN inst.cy
+                    CASE cur.p0 WHEN 'leftmost' THEN inst.cx WHEN 'rightmost' THEN -inst.cx
+                        WHEN 'highest' THEN inst.cy
                         WHEN 'lowest' THEN -inst.cy WHEN 'smallest' THEN inst.area WHEN 'largest' THEN -inst.area
                         WHEN 'frontmost' THEN coalesce(inst.depth, 'inf'::DOUBLE)
                         WHEN 'backmost' THEN coalesce(-inst.depth, 'inf'::DOUBLE) END

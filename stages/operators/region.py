@@ -7,16 +7,13 @@ from stages.scene_index import SceneIndex
 
 def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...]) -> Value:
     """Returns the members with their centroid in the named half."""
-    half = params[0]
-    centre_x, centre_y = index.width / 2, index.height / 2
-    tests = {
-        "left half": lambda i: index.cx[i] < centre_x,
-        "right half": lambda i: index.cx[i] > centre_x,
-        "upper half": lambda i: index.cy[i] < centre_y,
-        "lower half": lambda i: index.cy[i] > centre_y,
-    }
-    test = tests[str(half)]
-    return sum(1 << i for i in index.members(inputs[0]) if test(i))
+    half = str(params[0])
+    values, middle = (
+        (index.cx, index.width / 2) if half in ("left half", "right half") else (index.cy, index.height / 2)
+    )
+    low = half in ("left half", "upper half")
+    members = index.members(inputs[0])
+    return sum(1 << i for i in members if (values[i] < middle if low else values[i] > middle))
 
 
 def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...], output: Value) -> float:

@@ -1,4 +1,4 @@
-"""Nouns as people use them: plurals, ordinals and number words, by the `inflect` library plus the words it cannot know."""
+"""Nouns as people use them: plurals, ordinals and number words, by `inflect` plus the words it cannot know."""
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -16,8 +16,8 @@ _PAIRS = {
 """Categories whose name is already a plural or an abbreviation."""
 
 LATERAL = frozenset(
-    "person bicycle car motorcycle airplane bus train truck boat bird cat dog horse sheep cow elephant bear zebra giraffe"
-    " chair couch bed".split()
+    "person bicycle car motorcycle airplane bus train truck boat bird cat dog horse sheep cow elephant bear zebra"
+    " giraffe chair couch bed".split()
 )
 """Things with a left and right of their own: for them sides are always said to be the picture's."""
 

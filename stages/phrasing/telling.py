@@ -105,7 +105,7 @@ class _Teller:
         return list(self.program.steps[step.inputs[0]].inputs) if step.operator == "choose" else []
 
     def _numbers(self, number: int) -> list[int]:
-        """The perceived numbers that the answer is worked out from, in order; the answer itself where it is perceived."""
+        """The perceived numbers that the answer is worked out from, in order; or the answer itself."""
         step = self.program.steps[number]
         if operator_of(step.operator).role == "reason":
             return [found for i in step.inputs for found in self._numbers(i)]

@@ -1,4 +1,4 @@
-"""Anchors: where a chain starts. A name (no hop), an extreme or n-th one (a hop), or a route by a comparison (three)."""
+"""Anchors: where a chain starts. A name (no hop), an extreme or n-th one (one hop), or a route (three)."""
 
 import random
 from collections.abc import Iterator

@@ -48,9 +48,9 @@ class Described(NamedTuple):
 def described_sets(index: SceneIndex) -> tuple[Described, ...]:
     """Returns every set with a description, the plainest one for each, in a fixed order.
 
-    Only categories that may be chosen from are named. Sets of "things" of any category exist only where the source knows
-    every instance of the picture (it supports sizes) and all categories are countable; unions of categories only where it
-    does not.
+    Only categories that may be chosen from are named. Sets of "things" of any category exist only where the source
+    knows every instance of the picture (it supports sizes) and all categories are countable; unions of categories
+    only where it does not.
     """
     plainest: dict[int, Described] = {}
     for described in sorted(_candidates(index), key=_plainness):

@@ -103,7 +103,7 @@ def draw_family(
 
 
 def _draw_finish(rng: random.Random, world: World, kind: str, config: ShapeConfig) -> tuple[Finish, int | None]:
-    """Returns a finish and a wanted answer: the answer is drawn first, so that small counts do not crowd out large ones."""
+    """Returns a finish and a wanted answer: drawn first, so that small counts do not crowd out large ones."""
     wanted = rng.randint(1, config.max_count)
     makers = world.makers[kind]
     for maker in rng.sample(makers, min(len(makers), config.finishes_tried)):

@@ -53,15 +53,6 @@ def _makers(index: SceneIndex, several: list[Described], singles: list[Described
     for described in several:
         for relation in relations:
             yield "count", partial(_count_related, index, described, relation)
-        if index.has_depth:  # where depth is known, so are whole outlines; in photos contact is a matter of opinion
-            yield "touching", partial(_count_touching, index, described)
-        for key in ("colour", "material"):
-            if (
-                key in index.scene.supports
-                and key in index.confidences
-                and all(a != key for a, _ in described.adjectives)
-            ):
-                yield "same", partial(_count_same, index, described, key)
         for other in singles:
             if not described.bits & other.bits:
                 yield "between", partial(_count_with_other, index, described, other, "between")
@@ -69,11 +60,23 @@ def _makers(index: SceneIndex, several: list[Described], singles: list[Described
         if len(described.categories) == 1 and described.bits.bit_count() >= 4:
             for key in ("leftmost", "rightmost"):
                 yield "rank", partial(_rank, index, described, key)
+    yield from _looks(index, several)
     yield from _numbers(index, several, relations)
     plain = [described for described in several if described.is_plain]
     for first, second in combinations(plain, 2):
         for relation in relations:
             yield "counts_apart", partial(_counts_apart, index, first, second, relation)
+
+
+def _looks(index: SceneIndex, several: list[Described]) -> Iterator[tuple[str, Maker]]:
+    """Finishes that compare looks or outlines: a photo's outlines are too uncertain for contact."""
+    for described in several:
+        if index.has_depth:
+            yield "touching", partial(_count_touching, index, described)
+        for key in ("colour", "material"):
+            named = any(adjective == key for adjective, _ in described.adjectives)
+            if key in index.scene.supports and key in index.confidences and not named:
+                yield "same", partial(_count_same, index, described, key)
 
 
 def _numbers(index: SceneIndex, several: list[Described], relations: list[str]) -> Iterator[tuple[str, Maker]]:

@@ -8,7 +8,6 @@ itself, the relation and the ordering both matter.
 from typing import NamedTuple
 
 from schemas.program import Step
-from stages.sampling.described import Described
 from stages.scene_index import SceneIndex
 from stages.terms import DEPTH_KEYS, DEPTH_RELATIONS, Key, Relation
 

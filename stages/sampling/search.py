@@ -1,9 +1,9 @@
 """Search backward from a wanted answer.
 
 A chain is anchor -> move -> ... -> move -> finish. From the finish one knows which instances give the wanted answer
-(`gold`, a bit set). A move is safe when, within its described set, the one member that carries gold is the one it lands
-on (one AND and one popcount), and skipping it is safe when the instance it starts from does not carry gold. So whether a
-move can work is decided before anything is executed, and each step back costs a few integer operations.
+(`gold`, a bit set). A move is safe when, within its described set, the one member that carries gold is the one it
+lands on (one AND and one popcount), and skipping it is safe when the instance it starts from does not carry gold. So
+whether a move can work is decided before anything is executed, and each step back costs a few integer operations.
 """
 
 import random
