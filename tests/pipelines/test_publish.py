@@ -3,6 +3,9 @@
 import hashlib
 import io
 import json
+import subprocess
+import sys
+import time
 
 import duckdb
 import numpy as np
@@ -249,6 +252,26 @@ def test_left_overs_of_a_killed_run_are_swept(tmp_path):
     publish_dataset(dataset.root)
     assert not list(dataset.root.glob(".release.*"))
     assert dataset.sweep() == 0
+
+
+def test_killed_at_any_moment_a_rerun_ends_the_same(tmp_path):
+    files = make_files(60)
+    expected = digests(publish_dataset(make_dataset(tmp_path / "whole", files).root).folder)
+    dataset = make_dataset(tmp_path / "killed", files)
+    code = "import sys; from pathlib import Path; from pipelines.publish import publish_dataset as publish\n"
+    code += "print('ready', flush=True); publish(Path(sys.argv[1]))"
+    for delay in (0.0, 0.02, 0.05, 0.1, 0.2):
+        process = subprocess.Popen([sys.executable, "-c", code, str(dataset.root)], stdout=subprocess.PIPE)
+        process.stdout.read(2)
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        standing = dataset.root / "release"
+        assert not standing.exists() or digests(standing) == expected
+    report = publish_dataset(dataset.root)
+    assert digests(report.folder) == expected
+    assert len(dataset.read("samples")) == 180
+    assert not list(dataset.root.glob(".release.*"))
 
 
 def test_unwritable_or_damaged_places_are_clear_errors(tmp_path):
