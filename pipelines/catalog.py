@@ -1,8 +1,8 @@
 """SQL over a dataset for users: one view per table, and nothing else within reach.
 
-Views are Arrow datasets over the committed parts rather than ``read_parquet``: DuckDB lets a statement overwrite every file
-that it may read (``COPY ... TO`` with ``use_tmp_file false``), so it gets no file at all. A connection sees what was
-committed when it was opened, also while a run goes on.
+Views are Arrow datasets over the committed parts rather than ``read_parquet``: DuckDB lets a statement overwrite every
+file that it may read (``COPY ... TO`` with ``use_tmp_file false``), so it gets no file at all. A connection sees what
+was committed when it was opened, also while a run goes on.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _LOCKED = {
     "enable_external_access": "false",
     "lock_configuration": "true",
 }
-"""In this order: what comes last makes the others final. Without external access there is no file, network or extension."""
+"""In this order: the last makes the others final. Without external access there is no file, network or extension."""
 
 
 class Answer(NamedTuple):

@@ -18,8 +18,8 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="hopyard",
-    help="Images in, multi-hop visual questions with proved answers out.\n\nStart with `hopyard run`: it renders scenes, "
-    "asks questions about them and publishes the certified ones. Then `hopyard show DIR` to look at one.",
+    help="Images in, multi-hop visual questions with proved answers out.\n\nStart with `hopyard run`: it renders "
+    "scenes, asks questions about them and publishes the certified ones. Then `hopyard show DIR` to look at one.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",

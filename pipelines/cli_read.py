@@ -29,7 +29,10 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def verify(folder: Folder) -> int:
+def verify(
+    folder: Folder,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+) -> int:
     """Recomputes everything from the stored tables and compares: exit code 1 on any mismatch.
 
     Every part against the digest and row count of its manifest, every balance, and every question's answer,
@@ -38,7 +41,7 @@ def verify(folder: Folder) -> int:
     from pipelines.store import Dataset
     from pipelines.verify import verify_dataset
 
-    report = verify_dataset(Dataset.open(folder))
+    report = verify_dataset(Dataset.open(folder), workers)
     for line in report.lines():
         typer.echo(line)
     for problem in report.problems[:20]:
@@ -51,9 +54,9 @@ def verify(folder: Folder) -> int:
 def query(
     folder: Folder,
     sql: Annotated[str, typer.Argument(help="One reading SQL statement (DuckDB).")],
-    format: Annotated[Format, typer.Option(help="A table for people; csv or json (one object per line) for programs.")] = (
-        Format.TABLE
-    ),
+    format: Annotated[
+        Format, typer.Option(help="A table for people; csv or json (one object per line) for programs.")
+    ] = (Format.TABLE),
 ) -> None:
     """Read-only SQL over all tables of a dataset, also while a run goes on.
 

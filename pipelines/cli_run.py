@@ -155,7 +155,7 @@ def _report_run(result: "RunResult") -> int:
         typer.echo(f"nothing to do: {result.root} was finished already")
     else:
         typer.echo(f"done in {result.seconds:.1f} s: {result.new} shards of work")
-    typer.echo(f"dataset   {result.root}  (hopyard query {result.root} \"from questions limit 5\")")
+    typer.echo(f'dataset   {result.root}  (hopyard query {result.root} "from questions limit 5")')
     try:
         _offer(result)
     except UserError as error:

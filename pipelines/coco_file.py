@@ -67,13 +67,12 @@ def read_images(path: Path, licences: Mapping[str, str]) -> Iterator[ImageEntry]
     """Yields the entries of ``images`` in the file's order; anything that is no object is an entry without uri."""
     for raw in _items(path, "images.item"):
         entry = raw if isinstance(raw, dict) else {}
-        width, height = entry.get("width"), entry.get("height")
         licence = entry.get("license")
         yield ImageEntry(
             key=_key(entry.get("id")),
             uri=_uri(entry.get("file_name")),
-            width=width if _is_int(width) and 0 <= width < 2**31 else 0,
-            height=height if _is_int(height) and 0 <= height < 2**31 else 0,
+            width=_pixels(entry.get("width")),
+            height=_pixels(entry.get("height")),
             licence=UNKNOWN if licence is None else licences.get(str(licence), str(licence)),
         )
 
@@ -107,6 +106,10 @@ def _uri(name: object) -> str:
         return ""
     normal = posixpath.normpath(name.replace("\\", "/"))
     return "" if normal.startswith(("/", "..")) or normal == "." else normal
+
+
+def _pixels(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else 0
 
 
 def _is_int(value: object) -> bool:

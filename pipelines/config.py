@@ -43,7 +43,6 @@ class RunConfig(Record):
     judge: JudgeConfig = Field(default_factory=JudgeConfig)
     route: RouteConfig = Field(default_factory=RouteConfig)
 
-
     @model_validator(mode="after")
     def _judge_by_the_same_rules(self) -> "RunConfig":
         """What certified a question must prove it again: the two sections cannot differ."""

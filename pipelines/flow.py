@@ -6,12 +6,12 @@ run that was killed goes on from the manifests.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import as_completed
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.futures import PrefectFuture, as_completed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
 from pipelines.config import DEFAULT_PROFILE, load_profile
@@ -35,15 +35,16 @@ def process(stage: str, shard: int, job: Job, pool: Pool) -> ShardManifest:
 def run_flow(run: Run, pool: Pool, watcher: Watcher) -> RunResult:
     """Runs the steps on an open dataset as one flow run and returns what was done."""
     results: list[RunResult] = []
+    threads = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=pool.workers))
 
     def execute(step: Step, jobs: Sequence[Job]) -> Iterator[ShardManifest]:
-        futures = [process.submit(step.name, job.shard, quote(job), quote(pool)) for job in jobs]
+        futures = [process.submit(step.name, job.shard, cast(Job, quote(job)), cast(Pool, quote(pool))) for job in jobs]
         yield from (future.result() for future in as_completed(futures))
 
     @flow(
         name="hopyard",
         flow_run_name=f"produce {run.dataset.root.name}",
-        task_runner=ThreadPoolTaskRunner(max_workers=pool.workers),
+        task_runner=threads,
         persist_result=False,
         validate_parameters=False,
     )

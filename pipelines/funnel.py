@@ -35,8 +35,10 @@ def funnel_rows(manifests: Sequence[ShardManifest]) -> list[Row]:
     for (stage, unit), count in total_counts(manifests).items():
         spent = "" if stage in seen else f"{seconds[stage]:.1f}"
         seen.add(stage)
-        numbers = (count.taken, count.kept, count.dropped_total, count.failed)
-        rows.append(Row(stage, unit, *(f"{number:,}" for number in numbers), spent, why_text(count)))
+        taken, kept, dropped, failed = (
+            f"{number:,}" for number in (count.taken, count.kept, count.dropped_total, count.failed)
+        )
+        rows.append(Row(stage, unit, taken, kept, dropped, failed, spent, why_text(count)))
     return rows
 
 
@@ -61,8 +63,8 @@ def print_funnel(console: Console, manifests: Sequence[ShardManifest]) -> None:
     widths = [max(len(row[column]) for row in (*rows, HEADINGS)) for column in range(len(HEADINGS) - 1)]
     for cells in (HEADINGS, *rows):
         left = [cell.ljust(width) for cell, width in zip(cells[:2], widths[:2], strict=True)]
-        right = [cell.rjust(width) for cell, width in zip(cells[2:7], widths[2:], strict=True)]
-        console.file.write("  ".join((*left, *right, cells[7])).rstrip() + "\n")
+        numbers = [cell.rjust(width) for cell, width in zip(cells[2:7], widths[2:], strict=True)]
+        console.file.write("  ".join((*left, *numbers, cells[7])).rstrip() + "\n")
 
 
 def yield_lines(manifests: Sequence[ShardManifest]) -> list[str]:

@@ -1,7 +1,7 @@
 """Which Prefect server a run talks to: the one that `PREFECT_API_URL` names, or a quiet one of its own.
 
-The own server keeps its database in a hidden folder of the dataset, writes to a log file there instead of on the user's screen,
-and ends with the process that started it, also when that is killed: it reads a pipe that only that process holds open.
+The own server keeps its database in a hidden folder of the dataset, writes to a log file there instead of on the user's
+screen, and ends with the process that started it, also when that is killed: it reads a pipe that only that one holds.
 """
 
 import os
@@ -135,9 +135,7 @@ def _serve(port: int) -> None:
     import uvicorn
 
     threading.Thread(target=_end_with_input, daemon=True).start()
-    uvicorn.run(
-        "prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error"
-    )
+    uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error")
 
 
 def _end_with_input() -> None:

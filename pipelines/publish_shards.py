@@ -6,7 +6,7 @@ big; a file closes at the first new image after `rows_per_file` rows or `file_by
 
 import io
 import os
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,8 +88,8 @@ class SplitWriter:
         self._writer = pq.ParquetWriter(
             self._folder / _working_name(self._split, len(self._rows)),
             RELEASE_SCHEMA,
-            compression={leaf: "NONE" if leaf == _PICTURE else "ZSTD" for leaf in _LEAVES},
-            write_statistics=[leaf for leaf in _LEAVES if leaf != _PICTURE],
+            compression={leaf: "NONE" if leaf == _PICTURE else "ZSTD" for leaf in _leaves()},
+            write_statistics=[leaf for leaf in _leaves() if leaf != _PICTURE],
             dictionary_pagesize_limit=_DICTIONARY_LIMIT,
             write_page_index=True,
         )
@@ -127,13 +127,10 @@ def _working_name(split: str, number: int) -> str:
     return f"{split}-{number:05d}.parquet"
 
 
-def _leaves() -> Iterator[str]:
-    """Yields the Parquet paths of the release's columns."""
+@cache
+def _leaves() -> tuple[str, ...]:
+    """Returns the Parquet paths of the release's columns."""
     buffer = io.BytesIO()
     pq.write_table(RELEASE_SCHEMA.empty_table(), buffer)
     schema = pq.ParquetFile(buffer).schema
-    for number in range(len(schema)):
-        yield schema.column(number).path
-
-
-_LEAVES = tuple(_leaves())
+    return tuple(schema.column(number).path for number in range(len(schema)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from pipelines.config import hash_config
 from pipelines.engine import open_engine, parquet_source
@@ -146,8 +147,8 @@ def _read_candidates(job: Job) -> list[Candidate]:
             select {columns} from {parquet_source(questions)} semi join passed using (question_id) order by question_id
             """
         )
-        interned: dict[object, object] = {}
-        candidates = []
+        interned: dict[Any, Any] = {}
+        candidates: list[Candidate] = []
         while rows := cursor.fetchmany(10_000):
-            candidates.extend(Candidate(*(interned.setdefault(value, value) for value in row)) for row in rows)
+            candidates.extend(Candidate._make(interned.setdefault(value, value) for value in row) for row in rows)
     return candidates

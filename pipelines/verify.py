@@ -74,8 +74,8 @@ class VerifyReport(NamedTuple):
         yield f"{self.parts:,} parts with {self.rows:,} rows against digests and row counts"
         yield f"{self.balances:,} balances of in = kept + dropped + failed"
         yield (
-            f"{self.questions:,} questions recomputed with {self.programs:,} programs in SQL: {self.accepted:,} accepted, "
-            f"{self.rejected:,} rejected by a judge then and now"
+            f"{self.questions:,} questions recomputed with {self.programs:,} programs in SQL: "
+            f"{self.accepted:,} accepted, {self.rejected:,} rejected by a judge then and now"
         )
         yield f"{len(self.problems):,} mismatches"
 

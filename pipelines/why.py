@@ -54,7 +54,10 @@ def _find(story: "_Story", wanted: str) -> Found:
             break
         for kind, table, column in LOOKUPS:
             condition = f"{column} = $1" if exact else f"starts_with({column}, $1)"
-            ids = [row["id"] for row in story.rows(f"select distinct {column} id from {table} where {condition} limit 3", wanted)]
+            ids = [
+                row["id"]
+                for row in story.rows(f"select distinct {column} id from {table} where {condition} limit 3", wanted)
+            ]
             if len(ids) == 1:
                 return Found(kind, ids[0])
             if ids:

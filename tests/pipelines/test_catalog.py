@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.catalog import ask, connect
+from pipelines.errors import UserError
+from pipelines.options import RunOptions
+from pipelines.produce import produce_plain
+from pipelines.store import Dataset
+from pipelines.tables import TABLES, VIEWS
+from tests.pipelines.tables_of import files_of
+
+
+def rows(dataset: Dataset, sql: str) -> list[tuple[object, ...]]:
+    with ask(dataset, sql) as answer:
+        return list(answer.rows)
+
+
+def test_every_table_is_a_typed_view(finished: Dataset) -> None:
+    for name in VIEWS:
+        described = [row[0] for row in rows(finished, f"describe {name}")]
+        assert described == TABLES[name].schema.names
+    assert rows(finished, "select count(*) from rollouts") == [(0,)]
+    assert rows(finished, "select count(*) from images") == [(12,)]
+
+
+def test_nested_columns_can_be_unnested(finished: Dataset) -> None:
+    found = rows(finished, "select q.question_id, h.hop.kind from questions q, unnest(q.hops) h(hop) limit 3")
+    assert len(found) == 3
+    assert {kind for _, kind in found} <= {"instance_chain", "perception"}
+
+
+FORBIDDEN = [
+    "insert into images select * from images",
+    "delete from images",
+    "update images set uri = ''",
+    "create table mine as from images",
+    "create view mine as from images",
+    "drop view images",
+    "copy images to '{root}/stolen.parquet'",
+    "copy (select 1) to '{part}' (use_tmp_file false)",
+    "copy images from '/etc/passwd'",
+    "explain analyze copy (select 1) to '{part}' (use_tmp_file false)",
+    "export database '{root}/export'",
+    "attach '{root}/mine.db'",
+    "from read_csv('/etc/passwd')",
+    "from read_text('/etc/passwd')",
+    "from read_parquet('{part}')",
+    "from glob('/etc/*')",
+    "from '/etc/passwd'",
+    "install httpfs",
+    "load httpfs",
+    "set enable_external_access = true",
+    "set lock_configuration = false",
+    "pragma enable_profiling",
+    "call pragma_version()",
+    "checkpoint",
+    "begin transaction",
+    "from dataset",
+    "from finished",
+    "select 1; select 2",
+    "",
+    "selec",
+    "select nothing from images",
+]
+
+
+@pytest.mark.parametrize("sql", FORBIDDEN)
+def test_whatever_does_more_than_read_the_views_is_refused_in_one_line(finished: Dataset, sql: str) -> None:
+    part = finished.root / finished.parts("questions")[0].path
+    before = files_of(finished.root)
+    with pytest.raises(UserError) as refusal:
+        rows(finished, sql.format(root=finished.root, part=part))
+    assert str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert files_of(finished.root) == before
+
+
+def test_the_connection_itself_reaches_no_file(finished: Dataset) -> None:
+    part = finished.root / finished.parts("questions")[0].path
+    with connect(finished) as connection:
+        for sql in (f"copy (select 1) to '{part}' (use_tmp_file false)", f"from read_parquet('{part}')"):
+            with pytest.raises(duckdb.PermissionException):
+                connection.execute(sql)
+
+
+def test_a_query_while_a_run_goes_on_sees_whole_shards(tiny_options: RunOptions) -> None:
+    counts = []
+
+    class Reader:
+        def say(self, text): ...
+        def begin(self, stage, total, done): ...
+        def end(self): ...
+
+        def advance(self, manifest):
+            dataset = Dataset.open(tiny_options.out)
+            orphans = "from instances anti join images using (image_id)"
+            assert rows(dataset, orphans) == []
+            counts.append(rows(dataset, "select count(distinct image_id) from instances")[0][0])
+
+    produce_plain(tiny_options, Reader())
+    assert set(counts) == {0, 4, 8, 12}
+
+
+def test_a_folder_that_is_no_dataset_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not a dataset"):
+        rows(Dataset.open(tmp_path), "select 1")
