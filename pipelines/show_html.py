@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.question import Certificate, Hop, HopKind, Question
-from stages.drawing import HOP_COLOURS, draw_picture, facts_of, is_number, program_lines
+from stages.drawing import HOP_COLOURS, draw_picture, facts_of, program_lines, unsaid_number
 from stages.masks import BoolMask
 
 _STYLE = """
@@ -68,7 +68,8 @@ def _certificate(certificate: Certificate) -> str:
 
 
 def _hop(hop: Hop, position: int) -> str:
-    value = f" → <strong>{escape(hop.value)}</strong>" if is_number(hop.value) else ""
+    number = unsaid_number(hop)
+    value = f" → <strong>{escape(number)}</strong>" if number else ""
     kind = "chain" if hop.kind is HopKind.INSTANCE_CHAIN else "perception"
     return (
         f'<li class="hop{position % len(HOP_COLOURS)}"><b>{position + 1}</b>'

@@ -3,6 +3,7 @@
 Pure: pixels, the question and its instances' masks in, a page out. A blind page shows image and question only.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -117,10 +118,10 @@ def _paragraph(text: str, size: int, colour: str, height: int) -> Iterator[Line]
 
 
 def _hop_lines(hop: Hop, position: int) -> Iterator[Line]:
-    """The hop's sentence in its colour behind its number; the number it yields is made bold, its kind stands right."""
+    """The hop's sentence in its colour behind its number; its kind stands right."""
     colour = hop_colour(position)
     runs = [Run(hop.text, 21, colour)]
-    if is_number(hop.value):
+    if unsaid_number(hop):
         runs.append(Run(f"->  {hop.value}", 21, colour, bold=True))
     kind = Run("chain" if hop.kind is HopKind.INSTANCE_CHAIN else "perception", 15, FAINT)
     for number, line in enumerate(wrap(runs, PAGE_WIDTH - 2 * EDGE - 150)):
@@ -161,9 +162,10 @@ def _certificate_lines(question: Question) -> Iterator[Line]:
         yield Line(line, 26)
 
 
-def is_number(value: str) -> bool:
-    """Whether a hop's value is a number, not an instance."""
-    return value.removeprefix("-").isdecimal() and len(value) < 20
+def unsaid_number(hop: Hop) -> str:
+    """Returns the number a hop yields where its sentence does not say it, else nothing."""
+    is_number = hop.value.removeprefix("-").isdecimal() and len(hop.value) < 20
+    return hop.value if is_number and hop.value not in re.findall(r"-?\d+", hop.text) else ""
 
 
 def _box_mask(box_xyxy: Box, shape: tuple[int, int]) -> BoolMask:
