@@ -15,7 +15,7 @@ from pipelines.show_html import render_html
 from pipelines.store import Dataset
 from schemas.image import Image
 from schemas.instance import Instance
-from schemas.question import Question
+from schemas.question import Hop, Question, TraceStep
 from stages.drawing import draw_question
 from stages.ingest import DecodedImage, IngestConfig, read_image
 from stages.masks import BoolMask, rle_to_mask
@@ -61,7 +61,8 @@ def load_subject(dataset: Dataset, question_id: str | None) -> Subject:
     with open_tables(dataset) as connection:
         question = _find(connection, question_id, dataset.root)
         (image,) = (Image.model_validate(row) for row in _select(connection, "images", "image_id", question.image_id))
-        wanted = {instance_id for hop in question.hops for instance_id in hop.instance_ids}
+        landings: tuple[Hop | TraceStep, ...] = (*question.hops, *question.trace)
+        wanted = {instance_id for landing in landings for instance_id in landing.instance_ids}
         rows = _select(connection, "instances", "image_id", question.image_id)
         instances = [Instance.model_validate(row) for row in rows if row["instance_id"] in wanted]
     masks = {instance.instance_id: rle_to_mask(instance.mask) for instance in instances}

@@ -10,10 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.question import Certificate, Hop, HopKind, Question
-from stages.drawing import HOP_COLOURS, draw_picture, facts_of, program_lines, unsaid_number
+from stages.drawing import (
+    HOP_COLOURS,
+    START,
+    START_COLOUR,
+    draw_picture,
+    facts_of,
+    program_lines,
+    starts_of,
+    unsaid_number,
+)
 from stages.masks import BoolMask
 
-_STYLE = """
+_STYLE = (
+    """
 :root { color-scheme: light dark; --ink: #16181d; --faint: #5b616d; --rule: #dfe2e8; --paper: #fff; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e9ebf0; --faint: #a3a9b5; --rule: #363b45; --paper: #15171c; }
@@ -29,9 +39,13 @@ li b { flex: none; width: 1.7rem; height: 1.7rem; line-height: 1.7rem; border-ra
 li small { margin-left: auto; color: var(--faint); }
 .answer { font-size: 1.9rem; font-weight: 700; }
 .faint, pre, ul { color: var(--faint); font-size: .9rem; }
+ul { padding: 0; }
 pre { overflow-x: auto; line-height: 1.45; }
 .failed { color: #c62828; font-weight: 700; }
-""" + "".join(f".hop{number} b {{ background: {colour}; }}\n" for number, colour in enumerate(HOP_COLOURS))
+"""
+    + f".start b {{ background: {START_COLOUR}; }}\n"
+    + "".join(f".hop{number} b {{ background: {colour}; }}\n" for number, colour in enumerate(HOP_COLOURS))
+)
 
 
 def render_html(question: Question, pixels: NDArray[np.uint8], masks: Mapping[str, BoolMask], blind: bool) -> str:
@@ -52,7 +66,8 @@ def render_html(question: Question, pixels: NDArray[np.uint8], masks: Mapping[st
 
 
 def _solution(question: Question) -> str:
-    hops = "\n".join(_hop(hop, position) for position, hop in enumerate(question.hops))
+    starts = [_item("start", START, step.content, "start") for step in starts_of(question)]
+    hops = "\n".join(starts + [_hop(hop, position) for position, hop in enumerate(question.hops)])
     certificates = "\n".join(_certificate(certificate) for certificate in question.certificates)
     program = escape("\n".join(program_lines(question.program)))
     return (
@@ -69,12 +84,13 @@ def _certificate(certificate: Certificate) -> str:
 
 def _hop(hop: Hop, position: int) -> str:
     number = unsaid_number(hop)
-    value = f" → <strong>{escape(number)}</strong>" if number else ""
     kind = "chain" if hop.kind is HopKind.INSTANCE_CHAIN else "perception"
-    return (
-        f'<li class="hop{position % len(HOP_COLOURS)}"><b>{position + 1}</b>'
-        f"<span>{escape(hop.text)}{value}</span><small>{kind}</small></li>"
-    )
+    text = f"{hop.text} → {number}" if number else hop.text
+    return _item(f"hop{position % len(HOP_COLOURS)}", str(position + 1), text, kind)
+
+
+def _item(style: str, mark: str, text: str, kind: str) -> str:
+    return f'<li class="{style}"><b>{mark}</b><span>{escape(text)}</span><small>{kind}</small></li>'
 
 
 def _data_uri(question: Question, pixels: NDArray[np.uint8], masks: Mapping[str, BoolMask], blind: bool) -> str:

@@ -4,6 +4,7 @@ Pure: pixels, the question and its instances' masks in, a page out. A blind page
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from schemas.program import Program
-from schemas.question import Hop, HopKind, Question
+from schemas.question import Hop, HopKind, Question, TraceStep
 from stages.lettering import Disc, Line, Run, letter, width_of, wrap
 from stages.masks import BoolMask
 from stages.outlines import Outline, badge_places, draw_outlines
@@ -23,6 +24,8 @@ PICTURE_SIDE = 960
 """Pixels of the picture's longer side on the page, where that enlarges it at most `MOST_ZOOM` times."""
 MOST_ZOOM = 6.0
 PAPER, TEXT, FAINT, RULE, GOOD, BAD = "#ffffff", "#16181d", "#676d7a", "#dfe2e8", "#1d7a3e", "#b3261e"
+START, START_COLOUR = "S", "#3d4350"
+"""Mark of the instances that a chain sets out from without having hopped there."""
 HOP_COLOURS = ("#d81b4a", "#0b6bcb", "#0a8f4d", "#d95f02", "#7b3fc4", "#00838f", "#a3155f", "#6d4c2f")
 """Told apart on white and on pictures; a ninth hop starts over."""
 
@@ -71,17 +74,24 @@ def hop_colour(position: int) -> str:
     return HOP_COLOURS[position % len(HOP_COLOURS)]
 
 
+def starts_of(question: Question) -> list[TraceStep]:
+    """Returns the trace's steps that name an instance which no hop lands on: where the chain sets out."""
+    hopped = {instance_id for hop in question.hops for instance_id in hop.instance_ids}
+    return [step for step in question.trace if step.instance_ids and not hopped.intersection(step.instance_ids)]
+
+
 def outlines_of(question: Question, masks: Mapping[str, BoolMask], shape: tuple[int, int]) -> list[Outline]:
     """Returns one outline per hop and instance, in hop order; an instance in two hops has one around the other."""
-    drawn: dict[str, int] = {}
+    landings: list[tuple[str, str, TraceStep | Hop]] = [(START, START_COLOUR, step) for step in starts_of(question)]
+    landings += [(str(position + 1), hop_colour(position), hop) for position, hop in enumerate(question.hops)]
+    rings: Counter[str] = Counter()
     outlines = []
-    for position, hop in enumerate(question.hops):
-        for instance_id, box in zip(hop.instance_ids, hop.boxes_xyxy, strict=False):
+    for label, colour, landing in landings:
+        for instance_id, box in zip(landing.instance_ids, landing.boxes_xyxy, strict=False):
             mask = masks.get(instance_id)
             shown = _box_mask(box, shape) if mask is None or mask.shape != shape else mask
-            ring = drawn.get(instance_id, 0)
-            drawn[instance_id] = ring + 1
-            outlines.append(Outline(shown, hop_colour(position), str(position + 1), ring))
+            outlines.append(Outline(shown, colour, label, rings[instance_id]))
+            rings[instance_id] += 1
     return outlines
 
 
@@ -101,6 +111,8 @@ def _blind_lines(question: Question) -> Iterator[Line]:
 def _lines(question: Question) -> Iterator[Line]:
     yield from _paragraph(question.question, 28, TEXT, 40)
     yield Line(height=22, rule=RULE)
+    for step in starts_of(question):
+        yield from _marked_lines([Run(step.content, 21, START_COLOUR)], Disc(START, START_COLOUR), "start")
     for position, hop in enumerate(question.hops):
         yield from _hop_lines(hop, position)
     yield Line(height=8)
@@ -118,16 +130,21 @@ def _paragraph(text: str, size: int, colour: str, height: int) -> Iterator[Line]
 
 
 def _hop_lines(hop: Hop, position: int) -> Iterator[Line]:
-    """The hop's sentence in its colour behind its number; its kind stands right."""
     colour = hop_colour(position)
     runs = [Run(hop.text, 21, colour)]
     if unsaid_number(hop):
         runs.append(Run(f"->  {hop.value}", 21, colour, bold=True))
-    kind = Run("chain" if hop.kind is HopKind.INSTANCE_CHAIN else "perception", 15, FAINT)
+    kind = "chain" if hop.kind is HopKind.INSTANCE_CHAIN else "perception"
+    yield from _marked_lines(runs, Disc(str(position + 1), colour), kind)
+
+
+def _marked_lines(runs: list[Run], disc: Disc, kind: str) -> Iterator[Line]:
+    """A sentence behind its mark, its kind at the right end."""
     for number, line in enumerate(wrap(runs, PAGE_WIDTH - 2 * EDGE - 150)):
-        is_first = number == 0
-        disc = Disc(str(position + 1), colour) if is_first else None
-        yield Line(line, 34 if is_first else 28, disc, 40, kind if is_first else None)
+        if number == 0:
+            yield Line(line, 34, disc, 40, Run(kind, 15, FAINT))
+        else:
+            yield Line(line, 28, None, 40)
 
 
 def _program_lines(program_json: str) -> Iterator[Line]:

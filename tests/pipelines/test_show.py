@@ -9,7 +9,7 @@ import pytest
 from pipelines.errors import UserError
 from pipelines.publish_rows import open_tables
 from pipelines.show import load_subject, show_question
-from stages.drawing import EDGE, draw_picture, draw_question, hop_colour, outlines_of
+from stages.drawing import EDGE, draw_picture, draw_question, hop_colour, outlines_of, starts_of
 from stages.lettering import Run, plain, width_of, wrap
 from tests.release_makers import (
     accept,
@@ -99,9 +99,16 @@ def test_instance_without_mask_is_shown_by_its_box(dataset):
     assert all(np.array_equal(one.mask, other.mask) for one, other in zip(by_mask, by_box, strict=True))
 
 
+def test_where_the_chain_sets_out_is_marked_too(dataset):
+    question = load_subject(dataset, None).question
+    later = question.model_copy(update={"hops": question.hops[1:]})
+    assert [outline.label for outline in outlines_of(later, {}, (80, 96))] == ["S", "1", "1", "1"]
+    assert [step.title for step in starts_of(later)] == ["Find the cup"] and not starts_of(question)
+
+
 def test_instance_of_two_hops_gets_two_rings(dataset):
     question = load_subject(dataset, None).question
-    twice = question.model_copy(update={"hops": (question.hops[0], question.hops[0])})
+    twice = question.model_copy(update={"hops": (question.hops[0], question.hops[0]), "trace": ()})
     assert [outline.ring for outline in outlines_of(twice, {}, (80, 96))] == [0, 1]
 
 
