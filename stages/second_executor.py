@@ -1,8 +1,8 @@
 """The second executor: programs as SQL over the instances table, run by an in-memory DuckDB.
 
 It shares nothing with the fast executor but the names of operators: relations, orderings and distances are computed
-here, in SQL, from boxes, centroids, areas, depths and spans as stored. Programs are evaluated together, one statement
-per (level of the DAG, operator), so that the cost per program is small.
+here, in SQL, from boxes, centroids, areas, depths and spans as stored. Programs are evaluated together: steps that are
+the same on the same image become one node, and one statement evaluates all nodes of one operator on one level.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
-from schemas.program import Program
+from schemas.program import Program, Step
 from schemas.scene import Scene
 from stages.operators import load_operators
 from stages.operators.operator import Operator, ValueType
@@ -23,11 +23,11 @@ _VALUE_TABLES = {
     ValueType.NUMBER: ("numbers", "val BIGINT"),
     ValueType.TRUTH: ("truths", "val BOOLEAN"),
 }
-_APPLICATIONS = "WITH cur AS (SELECT pid, i, image, a, b, c, p0, p1 FROM step WHERE {which}{ready})"
-_SET_IS_READY = " AND EXISTS (FROM ready r WHERE r.pid = step.pid AND r.i = step.{column})"
-_ONE_IS_READY = " AND EXISTS (FROM ones o WHERE o.pid = step.pid AND o.i = step.{column})"
+_APPLICATIONS = "WITH cur AS (SELECT node, image, a, b, c, p0, p1 FROM step WHERE {which}{ready})"
+_SET_IS_READY = " AND step.{column} IN (SELECT node FROM ready)"
+_ONE_IS_READY = " AND step.{column} IN (SELECT node FROM ones)"
 _HAS_VALUE = """ AND EXISTS (
-    FROM ones o JOIN attr ON attr.inst = o.inst AND attr.key = step.p0 WHERE o.pid = step.pid AND o.i = step.a)"""
+    FROM ones o JOIN attr ON attr.inst = o.inst AND attr.key = step.p0 WHERE o.node = step.a)"""
 _CONTACT = """
     CREATE OR REPLACE TEMP TABLE contact AS
     SELECT DISTINCT f.inst AS a, s.inst AS b
@@ -67,33 +67,21 @@ class SecondExecutor:
         Raises:
             KeyError: a program names an image that was not loaded.
         """
-        self._evaluate(runs)
-        last = [len(run.program.steps) - 1 for run in runs]
-        found = dict(
-            self.connection.execute(
-                "SELECT n.pid, n.val FROM numbers n JOIN last l ON l.pid = n.pid AND l.i = n.i"
-            ).fetchall()
-            if self._register_last(last)
-            else []
-        )
-        return [found.get(pid) for pid in range(len(runs))]
+        nodes = self._evaluate(runs)
+        last = pa.table({"node": pa.array([numbers[-1] for numbers in nodes], pa.int32())})
+        self._replace("last", last)
+        rows = self.connection.execute("SELECT n.node, n.val FROM numbers n SEMI JOIN last USING (node)").fetchall()
+        found: dict[int, int] = dict(rows)
+        return [found.get(numbers[-1]) for numbers in nodes]
 
-    def referents(self, runs: Sequence[ProgramRun]) -> dict[tuple[int, int], frozenset[str]]:
-        """Returns per (program, step) the ids of the instances it denotes, for all set and instance steps of `runs`."""
-        self._evaluate(runs)
-        rows = self.connection.execute(
-            "SELECT pid, i, inst FROM sets UNION ALL SELECT pid, i, inst FROM ones"
-        ).fetchall()
-        found: dict[tuple[int, int], set[str]] = {}
-        for pid, number, inst in rows:
-            found.setdefault((pid, number), set()).add(self.instance_keys[inst])
-        return {key: frozenset(ids) for key, ids in found.items()}
-
-    def _register_last(self, last: list[int]) -> bool:
-        self._replace(
-            "last", pa.table({"pid": pa.array(range(len(last)), pa.int32()), "i": pa.array(last, pa.int32())})
-        )
-        return True
+    def referents(self, runs: Sequence[ProgramRun]) -> list[list[frozenset[str]]]:
+        """Returns per program and step the ids of the instances it denotes; empty for numbers, truths and undefined."""
+        nodes = self._evaluate(runs)
+        rows = self.connection.execute("SELECT node, inst FROM sets UNION ALL SELECT node, inst FROM ones").fetchall()
+        found: dict[int, set[str]] = {}
+        for node, inst in rows:
+            found.setdefault(node, set()).add(self.instance_keys[inst])
+        return [[frozenset(found.get(node, ())) for node in numbers] for numbers in nodes]
 
     def _replace(self, name: str, table: pa.Table) -> None:
         self.connection.register("incoming", table)
@@ -124,43 +112,21 @@ class SecondExecutor:
         self.connection.execute("CREATE TEMP TABLE contact (a INTEGER, b INTEGER)")
         self._has_contact = False
 
-    def _evaluate(self, runs: Sequence[ProgramRun]) -> None:
+    def _evaluate(self, runs: Sequence[ProgramRun]) -> list[list[int]]:
+        """Fills the value tables; returns the node of every step of every program."""
         for table, column in _VALUE_TABLES.values():
-            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (pid INTEGER, i INTEGER, {column})")
-        present = self._load_programs(runs)
-        self.connection.execute("CREATE OR REPLACE TEMP TABLE ready AS SELECT pid, i FROM step WHERE always")
-        operators = load_operators()
-        for level, name, always in sorted(present):
-            self._apply(level, operators[name], always)
-
-    def _load_programs(self, runs: Sequence[ProgramRun]) -> set[tuple[int, str, bool]]:
-        """Fills the table of steps; returns the (level, operator, always defined) that occur."""
-        operators = load_operators()
-        columns: list[list[object]] = [[] for _ in _STEP_COLUMNS]
-        present: set[tuple[int, str, bool]] = set()
-        touching = False
-        for pid, run in enumerate(runs):
-            image = self.image_numbers[run.image_id]
-            levels: list[int] = []
-            sure: list[bool] = []
-            for number, step in enumerate(run.program.steps):
-                level = 1 + max((levels[i] for i in step.inputs), default=-1)
-                always = operators[step.operator].output is ValueType.SET and all(sure[i] for i in step.inputs)
-                levels.append(level)
-                sure.append(always)
-                present.add((level, step.operator, always))
-                touching |= "touching" in step.params
-                a, b, c = (*step.inputs, None, None, None)[:3]
-                p0, p1 = (*(str(param) for param in step.params), None, None)[:2]
-                row = (pid, number, image, level, always, step.operator, a, b, c, p0, p1)
-                for column, value in zip(columns, row, strict=True):
-                    column.append(value)
-        arrays = [pa.array(column, kind) for column, kind in zip(columns, _STEP_COLUMNS.values(), strict=True)]
-        self._replace("step", pa.table(dict(zip(_STEP_COLUMNS, arrays, strict=True))))
-        if touching and not self._has_contact:
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (node INTEGER, {column})")
+        graph = _Graph()
+        nodes = [graph.add(self.image_numbers[run.image_id], run.program) for run in runs]
+        self._replace("step", graph.table())
+        if graph.has_contact and not self._has_contact:
             self.connection.execute(_CONTACT)
             self._has_contact = True
-        return present
+        self.connection.execute("CREATE OR REPLACE TEMP TABLE ready AS SELECT node FROM step WHERE always")
+        operators = load_operators()
+        for level, name, always in sorted(graph.present):
+            self._apply(level, operators[name], always)
+        return nodes
 
     def _apply(self, level: int, operator: Operator, always: bool) -> None:
         """Evaluates one operator on one level.
@@ -181,12 +147,11 @@ class SecondExecutor:
         applications = _APPLICATIONS.format(which=which, ready=ready if needs_ready else "")
         self.connection.execute(f"INSERT INTO {table} {applications} {operator.sql}")
         if operator.output is ValueType.SET and not always:
-            self.connection.execute(f"INSERT INTO ready {applications} SELECT pid, i FROM cur")
+            self.connection.execute(f"INSERT INTO ready {applications} SELECT node FROM cur")
 
 
 _STEP_COLUMNS = {
-    "pid": pa.int32(),
-    "i": pa.int32(),
+    "node": pa.int32(),
     "image": pa.int32(),
     "level": pa.int32(),
     "always": pa.bool_(),
@@ -197,6 +162,47 @@ _STEP_COLUMNS = {
     "p0": pa.string(),
     "p1": pa.string(),
 }
+
+
+class _Graph:
+    """All steps of all programs; equal steps on the same image are one node."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[object, ...]] = []
+        self.levels: list[int] = []
+        self.always: list[bool] = []
+        self.number_of: dict[tuple[object, ...], int] = {}
+        self.present: set[tuple[int, str, bool]] = set()
+        self.has_contact = False
+        self.operators = load_operators()
+
+    def add(self, image: int, program: Program) -> list[int]:
+        """Returns the nodes of a program's steps."""
+        nodes: list[int] = []
+        for step in program.steps:
+            inputs = tuple([nodes[i] for i in step.inputs])
+            key = (image, step.operator, inputs, step.params)
+            node = self.number_of.get(key)
+            if node is None:
+                node = self.number_of[key] = len(self.rows)
+                self._append(node, image, step, inputs)
+            nodes.append(node)
+        return nodes
+
+    def _append(self, node: int, image: int, step: Step, inputs: tuple[int, ...]) -> None:
+        level = 1 + max((self.levels[i] for i in inputs), default=-1)
+        is_set = self.operators[step.operator].output is ValueType.SET
+        always = is_set and all(self.always[i] for i in inputs)
+        self.levels.append(level)
+        self.always.append(always)
+        self.present.add((level, step.operator, always))
+        self.has_contact |= "touching" in step.params
+        a, b, c = (*inputs, None, None, None)[:3]
+        p0, p1 = (*(str(param) for param in step.params), None, None)[:2]
+        self.rows.append((node, image, level, always, step.operator, a, b, c, p0, p1))
+
+    def table(self) -> pa.Table:
+        return _table(self.rows, tuple(_STEP_COLUMNS), tuple(_STEP_COLUMNS.values()))
 
 
 def _table(rows: Sequence[tuple[object, ...]], names: Sequence[str], types: Sequence[pa.DataType]) -> pa.Table:

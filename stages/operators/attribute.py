@@ -22,8 +22,8 @@ OPERATOR = Operator(
     role=Role.DESCRIBE,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, sets.inst
-        FROM cur JOIN sets ON sets.pid = cur.pid AND sets.i = cur.a
+        SELECT cur.node, sets.inst
+        FROM cur JOIN sets ON sets.node = cur.a
         JOIN attr ON attr.inst = sets.inst AND attr.key = cur.p0 AND attr.value = cur.p1
     """,
     example=Example((Step("scene"), Step("attribute", (0,), ("colour", "red"))), ("cup", "ball one")),

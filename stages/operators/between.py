@@ -28,10 +28,10 @@ OPERATOR = Operator(
     role=Role.RELATE,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, sets.inst
-        FROM cur JOIN ones f ON f.pid = cur.pid AND f.i = cur.a JOIN inst fi ON fi.id = f.inst
-        JOIN ones s ON s.pid = cur.pid AND s.i = cur.b JOIN inst si ON si.id = s.inst
-        JOIN sets ON sets.pid = cur.pid AND sets.i = cur.c JOIN inst ON inst.id = sets.inst
+        SELECT cur.node, sets.inst
+        FROM cur JOIN ones f ON f.node = cur.a JOIN inst fi ON fi.id = f.inst
+        JOIN ones s ON s.node = cur.b JOIN inst si ON si.id = s.inst
+        JOIN sets ON sets.node = cur.c JOIN inst ON inst.id = sets.inst
         WHERE inst.cx > least(fi.cx, si.cx) AND inst.cx < greatest(fi.cx, si.cx)
     """,
     example=Example(

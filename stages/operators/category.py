@@ -22,8 +22,8 @@ OPERATOR = Operator(
     role=Role.DESCRIBE,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, sets.inst
-        FROM cur JOIN sets ON sets.pid = cur.pid AND sets.i = cur.a
+        SELECT cur.node, sets.inst
+        FROM cur JOIN sets ON sets.node = cur.a
         JOIN inst ON inst.id = sets.inst AND inst.category = cur.p0
     """,
     example=Example((Step("scene"), Step("category", (0,), ("ball",))), ("ball one", "ball two")),

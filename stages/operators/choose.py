@@ -17,9 +17,9 @@ OPERATOR = Operator(
     role=Role.REASON,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, ones.inst
-        FROM cur JOIN truths ON truths.pid = cur.pid AND truths.i = cur.a
-        JOIN ones ON ones.pid = cur.pid AND ones.i = CASE WHEN truths.val THEN cur.b ELSE cur.c END
+        SELECT cur.node, ones.inst
+        FROM cur JOIN truths ON truths.node = cur.a
+        JOIN ones ON ones.node = CASE WHEN truths.val THEN cur.b ELSE cur.c END
     """,
     example=Example(
         (

@@ -17,9 +17,9 @@ OPERATOR = Operator(
     role=Role.REASON,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, numbers.val
-        FROM cur JOIN truths ON truths.pid = cur.pid AND truths.i = cur.a
-        JOIN numbers ON numbers.pid = cur.pid AND numbers.i = CASE WHEN truths.val THEN cur.b ELSE cur.c END
+        SELECT cur.node, numbers.val
+        FROM cur JOIN truths ON truths.node = cur.a
+        JOIN numbers ON numbers.node = CASE WHEN truths.val THEN cur.b ELSE cur.c END
     """,
     example=Example(
         (

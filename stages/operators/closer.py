@@ -29,10 +29,10 @@ OPERATOR = Operator(
     role=Role.RELATE,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, sets.inst
-        FROM cur JOIN ones f ON f.pid = cur.pid AND f.i = cur.a JOIN inst fi ON fi.id = f.inst
-        JOIN ones s ON s.pid = cur.pid AND s.i = cur.b JOIN inst si ON si.id = s.inst
-        JOIN sets ON sets.pid = cur.pid AND sets.i = cur.c AND sets.inst <> f.inst AND sets.inst <> s.inst
+        SELECT cur.node, sets.inst
+        FROM cur JOIN ones f ON f.node = cur.a JOIN inst fi ON fi.id = f.inst
+        JOIN ones s ON s.node = cur.b JOIN inst si ON si.id = s.inst
+        JOIN sets ON sets.node = cur.c AND sets.inst <> f.inst AND sets.inst <> s.inst
         JOIN inst ON inst.id = sets.inst
         WHERE (inst.cx - fi.cx) * (inst.cx - fi.cx) + (inst.cy - fi.cy) * (inst.cy - fi.cy)
             < (si.cx - fi.cx) * (si.cx - fi.cx) + (si.cy - fi.cy) * (si.cy - fi.cy)

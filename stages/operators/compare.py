@@ -24,10 +24,10 @@ OPERATOR = Operator(
     role=Role.REASON,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i,
+        SELECT cur.node,
             CASE cur.p0 WHEN 'more' THEN x.val > y.val WHEN 'fewer' THEN x.val < y.val
                 WHEN 'equal' THEN x.val = y.val END AS val
-        FROM cur JOIN numbers x ON x.pid = cur.pid AND x.i = cur.a JOIN numbers y ON y.pid = cur.pid AND y.i = cur.b
+        FROM cur JOIN numbers x ON x.node = cur.a JOIN numbers y ON y.node = cur.b
     """,
     example=Example(
         (

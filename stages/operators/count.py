@@ -17,9 +17,9 @@ OPERATOR = Operator(
     role=Role.PERCEIVE,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, count(sets.inst) AS val
-        FROM cur LEFT JOIN sets ON sets.pid = cur.pid AND sets.i = cur.a
-        GROUP BY cur.pid, cur.i
+        SELECT cur.node, count(sets.inst) AS val
+        FROM cur LEFT JOIN sets ON sets.node = cur.a
+        GROUP BY cur.node
     """,
     example=Example((Step("scene"), Step("category", (0,), ("ball",)), Step("count", (1,))), 2),
     phrases=(

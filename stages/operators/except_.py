@@ -17,8 +17,8 @@ OPERATOR = Operator(
     role=Role.DESCRIBE,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, first.inst FROM cur JOIN sets first ON first.pid = cur.pid AND first.i = cur.a
-        WHERE NOT EXISTS (SELECT 1 FROM sets second WHERE second.pid = cur.pid AND second.i = cur.b AND
+        SELECT cur.node, first.inst FROM cur JOIN sets first ON first.node = cur.a
+        WHERE NOT EXISTS (SELECT 1 FROM sets second WHERE second.node = cur.b AND
         second.inst = first.inst)
     """,
     example=Example(

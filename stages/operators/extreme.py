@@ -37,18 +37,18 @@ OPERATOR = Operator(
     role=Role.SELECT,
     run=run,
     sql="""
-        SELECT pid, i, inst FROM (
-            SELECT cur.pid, cur.i, sets.inst,
+        SELECT node, inst FROM (
+            SELECT cur.node, sets.inst,
                 rank() OVER (
-                    PARTITION BY cur.pid, cur.i
+                    PARTITION BY cur.node
                     ORDER BY CASE cur.p0 WHEN 'leftmost' THEN inst.cx WHEN 'rightmost' THEN -inst.cx
                         WHEN 'highest' THEN inst.cy
                         WHEN 'lowest' THEN -inst.cy WHEN 'smallest' THEN inst.area WHEN 'largest' THEN -inst.area
                         WHEN 'frontmost' THEN coalesce(inst.depth, 'inf'::DOUBLE)
                         WHEN 'backmost' THEN coalesce(-inst.depth, 'inf'::DOUBLE) END
                 ) AS place
-            FROM cur JOIN sets ON sets.pid = cur.pid AND sets.i = cur.a JOIN inst ON inst.id = sets.inst
-        ) WHERE place = 1 QUALIFY count(*) OVER (PARTITION BY pid, i) = 1
+            FROM cur JOIN sets ON sets.node = cur.a JOIN inst ON inst.id = sets.inst
+        ) WHERE place = 1 QUALIFY count(*) OVER (PARTITION BY node) = 1
     """,
     example=Example((Step("scene"), Step("extreme", (0,), ("leftmost",))), "cup"),
     phrases=(

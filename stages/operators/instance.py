@@ -16,7 +16,7 @@ OPERATOR = Operator(
     output=ValueType.ONE,
     role=Role.DESCRIBE,
     run=run,
-    sql="SELECT cur.pid, cur.i, inst.id AS inst FROM cur JOIN inst ON inst.image = cur.image AND inst.key = cur.p0",
+    sql="SELECT cur.node, inst.id AS inst FROM cur JOIN inst ON inst.image = cur.image AND inst.key = cur.p0",
     example=Example((Step("instance", (), ("i-box",)),), "box"),
     phrases=("instance {id}",),
     params=("instance_id",),

@@ -17,8 +17,8 @@ OPERATOR = Operator(
     role=Role.DESCRIBE,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, first.inst FROM cur JOIN sets first ON first.pid = cur.pid AND first.i = cur.a
-        JOIN sets second ON second.pid = cur.pid AND second.i = cur.b AND second.inst = first.inst
+        SELECT cur.node, first.inst FROM cur JOIN sets first ON first.node = cur.a
+        JOIN sets second ON second.node = cur.b AND second.inst = first.inst
     """,
     example=Example(
         (

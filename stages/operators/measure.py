@@ -23,8 +23,8 @@ OPERATOR = Operator(
     role=Role.PERCEIVE,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, CAST(attr.value AS BIGINT) AS val
-        FROM cur JOIN ones ON ones.pid = cur.pid AND ones.i = cur.a
+        SELECT cur.node, CAST(attr.value AS BIGINT) AS val
+        FROM cur JOIN ones ON ones.node = cur.a
         JOIN attr ON attr.inst = ones.inst AND attr.key = cur.p0
         WHERE regexp_full_match(attr.value, '[0-9]+')
     """,

@@ -17,8 +17,8 @@ OPERATOR = Operator(
     role=Role.REASON,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, x.val * y.val AS val
-        FROM cur JOIN numbers x ON x.pid = cur.pid AND x.i = cur.a JOIN numbers y ON y.pid = cur.pid AND y.i = cur.b
+        SELECT cur.node, x.val * y.val AS val
+        FROM cur JOIN numbers x ON x.node = cur.a JOIN numbers y ON y.node = cur.b
     """,
     example=Example(
         (

@@ -37,16 +37,16 @@ OPERATOR = Operator(
     role=Role.SELECT,
     run=run,
     sql="""
-        SELECT pid, i, inst FROM (
-            SELECT cur.pid, cur.i, sets.inst,
+        SELECT node, inst FROM (
+            SELECT cur.node, sets.inst,
                 rank() OVER (
-                    PARTITION BY cur.pid, cur.i
+                    PARTITION BY cur.node
                     ORDER BY (other.cx - own.cx) * (other.cx - own.cx) + (other.cy - own.cy) * (other.cy - own.cy) ASC
                 ) AS place
-            FROM cur JOIN ones ON ones.pid = cur.pid AND ones.i = cur.a JOIN inst own ON own.id = ones.inst
-            JOIN sets ON sets.pid = cur.pid AND sets.i = cur.b AND sets.inst <> ones.inst
+            FROM cur JOIN ones ON ones.node = cur.a JOIN inst own ON own.id = ones.inst
+            JOIN sets ON sets.node = cur.b AND sets.inst <> ones.inst
             JOIN inst other ON other.id = sets.inst
-        ) WHERE place = 1 QUALIFY count(*) OVER (PARTITION BY pid, i) = 1
+        ) WHERE place = 1 QUALIFY count(*) OVER (PARTITION BY node) = 1
     """,
     example=Example(
         (Step("scene"), Step("category", (0,), ("cup",)), Step("only", (1,)), Step("nearest", (2, 0))),

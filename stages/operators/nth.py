@@ -40,18 +40,18 @@ OPERATOR = Operator(
     role=Role.SELECT,
     run=run,
     sql="""
-        SELECT pid, i, inst FROM (
-            SELECT cur.pid, cur.i, sets.inst, cur.p1,
+        SELECT node, inst FROM (
+            SELECT cur.node, sets.inst, cur.p1,
                 rank() OVER (
-                    PARTITION BY cur.pid, cur.i
+                    PARTITION BY cur.node
                     ORDER BY CASE cur.p0 WHEN 'leftmost' THEN inst.cx WHEN 'rightmost' THEN -inst.cx
                         WHEN 'highest' THEN inst.cy
                         WHEN 'lowest' THEN -inst.cy WHEN 'smallest' THEN inst.area WHEN 'largest' THEN -inst.area
                         WHEN 'frontmost' THEN coalesce(inst.depth, 'inf'::DOUBLE)
                         WHEN 'backmost' THEN coalesce(-inst.depth, 'inf'::DOUBLE) END
                 ) AS place
-            FROM cur JOIN sets ON sets.pid = cur.pid AND sets.i = cur.a JOIN inst ON inst.id = sets.inst
-        ) WHERE place = CAST(p1 AS BIGINT) QUALIFY count(*) OVER (PARTITION BY pid, i) = 1
+            FROM cur JOIN sets ON sets.node = cur.a JOIN inst ON inst.id = sets.inst
+        ) WHERE place = CAST(p1 AS BIGINT) QUALIFY count(*) OVER (PARTITION BY node) = 1
     """,
     example=Example((Step("scene"), Step("nth", (0,), ("leftmost", 2))), "ball one"),
     phrases=(

@@ -18,9 +18,9 @@ OPERATOR = Operator(
     role=Role.SELECT,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, any_value(sets.inst) AS inst
-        FROM cur JOIN sets ON sets.pid = cur.pid AND sets.i = cur.a
-        GROUP BY cur.pid, cur.i HAVING count(*) = 1
+        SELECT cur.node, any_value(sets.inst) AS inst
+        FROM cur JOIN sets ON sets.node = cur.a
+        GROUP BY cur.node HAVING count(*) = 1
     """,
     example=Example((Step("scene"), Step("category", (0,), ("cup",)), Step("only", (1,))), "cup"),
     phrases=(

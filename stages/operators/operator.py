@@ -65,9 +65,9 @@ class Example:
 class Operator:
     """One operator. `run` and `sql` are two independent definitions of the same function.
 
-    `sql` is a SELECT over the table ``cur`` (pid, i, image, a, b, c, p0, p1: the applications to evaluate, inputs
-    defined) and the value tables ``sets`` and ``ones`` (pid, i, inst), ``numbers`` and ``truths`` (pid, i, val),
-    ``inst``, ``attr``, ``span`` and ``img``. It returns (pid, i, inst) for a set or one instance and (pid, i, val)
+    `sql` is a SELECT over the table ``cur`` (node, image, a, b, c, p0, p1: the applications to evaluate, their input
+    nodes defined), the value tables ``sets`` and ``ones`` (node, inst), ``numbers`` and ``truths`` (node, val), and the
+    facts ``inst``, ``attr``, ``contact`` and ``img``. It returns (node, inst) for a set or one instance and (node, val)
     else; where the result is undefined it returns no row.
     """
 

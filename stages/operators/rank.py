@@ -37,10 +37,10 @@ OPERATOR = Operator(
     role=Role.PERCEIVE,
     run=run,
     sql="""
-        SELECT pid, i, place AS val FROM (
-            SELECT cur.pid, cur.i, sets.inst, ones.inst AS own,
+        SELECT node, place AS val FROM (
+            SELECT cur.node, sets.inst, ones.inst AS own,
                 rank() OVER (
-                    PARTITION BY cur.pid, cur.i
+                    PARTITION BY cur.node
                     ORDER BY CASE cur.p0 WHEN 'leftmost' THEN inst.cx WHEN 'rightmost' THEN -inst.cx
                         WHEN 'highest' THEN inst.cy
                         WHEN 'lowest' THEN -inst.cy WHEN 'smallest' THEN inst.area WHEN 'largest' THEN -inst.area
@@ -48,15 +48,15 @@ OPERATOR = Operator(
                         WHEN 'backmost' THEN coalesce(-inst.depth, 'inf'::DOUBLE) END
                 ) AS place,
                 count(*) OVER (
-                    PARTITION BY cur.pid, cur.i,
+                    PARTITION BY cur.node,
                     CASE cur.p0 WHEN 'leftmost' THEN inst.cx WHEN 'rightmost' THEN -inst.cx
                         WHEN 'highest' THEN inst.cy
                         WHEN 'lowest' THEN -inst.cy WHEN 'smallest' THEN inst.area WHEN 'largest' THEN -inst.area
                         WHEN 'frontmost' THEN coalesce(inst.depth, 'inf'::DOUBLE)
                         WHEN 'backmost' THEN coalesce(-inst.depth, 'inf'::DOUBLE) END
                 ) AS tied
-            FROM cur JOIN ones ON ones.pid = cur.pid AND ones.i = cur.a
-            JOIN sets ON sets.pid = cur.pid AND sets.i = cur.b JOIN inst ON inst.id = sets.inst
+            FROM cur JOIN ones ON ones.node = cur.a
+            JOIN sets ON sets.node = cur.b JOIN inst ON inst.id = sets.inst
         ) WHERE inst = own AND tied = 1
     """,
     example=Example(

@@ -43,8 +43,8 @@ OPERATOR = Operator(
     role=Role.DESCRIBE,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, sets.inst
-        FROM cur JOIN sets ON sets.pid = cur.pid AND sets.i = cur.a
+        SELECT cur.node, sets.inst
+        FROM cur JOIN sets ON sets.node = cur.a
         JOIN inst ON inst.id = sets.inst JOIN img ON img.image = cur.image
         WHERE CASE cur.p0 WHEN 'left half' THEN inst.cx < img.width / 2 WHEN 'right half' THEN inst.cx > img.width / 2
             WHEN 'upper half' THEN inst.cy < img.height / 2 WHEN 'lower half' THEN inst.cy > img.height / 2 END

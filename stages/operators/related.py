@@ -32,9 +32,9 @@ OPERATOR = Operator(
     role=Role.RELATE,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, sets.inst
-        FROM cur JOIN ones ON ones.pid = cur.pid AND ones.i = cur.a JOIN inst own ON own.id = ones.inst
-        JOIN sets ON sets.pid = cur.pid AND sets.i = cur.b AND sets.inst <> ones.inst
+        SELECT cur.node, sets.inst
+        FROM cur JOIN ones ON ones.node = cur.a JOIN inst own ON own.id = ones.inst
+        JOIN sets ON sets.node = cur.b AND sets.inst <> ones.inst
         JOIN inst other ON other.id = sets.inst
         WHERE CASE cur.p0 WHEN 'left' THEN other.cx < own.cx WHEN 'right' THEN other.cx > own.cx
             WHEN 'above' THEN other.cy < own.cy WHEN 'below' THEN other.cy > own.cy

@@ -26,10 +26,10 @@ OPERATOR = Operator(
     role=Role.RELATE,
     run=run,
     sql="""
-        SELECT cur.pid, cur.i, sets.inst
-        FROM cur JOIN ones ON ones.pid = cur.pid AND ones.i = cur.a
+        SELECT cur.node, sets.inst
+        FROM cur JOIN ones ON ones.node = cur.a
         JOIN attr own ON own.inst = ones.inst AND own.key = cur.p0
-        JOIN sets ON sets.pid = cur.pid AND sets.i = cur.b AND sets.inst <> ones.inst
+        JOIN sets ON sets.node = cur.b AND sets.inst <> ones.inst
         JOIN attr other ON other.inst = sets.inst AND other.key = cur.p0 AND other.value = own.value
     """,
     example=Example(

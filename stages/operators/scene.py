@@ -16,7 +16,7 @@ OPERATOR = Operator(
     output=ValueType.SET,
     role=Role.DESCRIBE,
     run=run,
-    sql="SELECT cur.pid, cur.i, inst.id AS inst FROM cur JOIN inst ON inst.image = cur.image",
+    sql="SELECT cur.node, inst.id AS inst FROM cur JOIN inst ON inst.image = cur.image",
     example=Example((Step("scene"),), ("cup", "ball one", "ball two", "box", "star")),
     phrases=("things",),
 )

@@ -16,7 +16,7 @@ OPERATOR = Operator(
     output=ValueType.SET,
     role=Role.DESCRIBE,
     run=run,
-    sql="SELECT cur.pid, cur.i, ones.inst FROM cur JOIN ones ON ones.pid = cur.pid AND ones.i = cur.a",
+    sql="SELECT cur.node, ones.inst FROM cur JOIN ones ON ones.node = cur.a",
     example=Example(
         (Step("scene"), Step("category", (0,), ("cup",)), Step("only", (1,)), Step("set_of", (2,))), ("cup",)
     ),

@@ -16,10 +16,7 @@ OPERATOR = Operator(
     output=ValueType.SET,
     role=Role.DESCRIBE,
     run=run,
-    sql="""
-        SELECT DISTINCT cur.pid, cur.i, sets.inst FROM cur JOIN sets ON sets.pid = cur.pid AND (sets.i = cur.a OR
-        sets.i = cur.b)
-    """,
+    sql="SELECT DISTINCT cur.node, sets.inst FROM cur JOIN sets ON sets.node = cur.a OR sets.node = cur.b",
     example=Example(
         (Step("scene"), Step("category", (0,), ("cup",)), Step("category", (0,), ("box",)), Step("union", (1, 2))),
         ("cup", "box"),
