@@ -33,7 +33,8 @@ def main() -> None:
     """Runs the command line and exits with its code."""
     sys.excepthook = _report
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        # Not app(...): that would put another excepthook in place of ours.
+        code = typer.main.get_command(app)(sys.argv[1:] or ["--help"], standalone_mode=False)
     except UserError as error:
         _fail(str(error), USER_ERROR)
     except TyperException as error:
