@@ -23,13 +23,14 @@ from typing import NamedTuple
 
 import duckdb
 
+from pipelines.catalog import connect
 from pipelines.errors import UserError
 from pipelines.ledger import Ledger
 from pipelines.opening import hold_worker_lock
 from pipelines.parts import digest_of, write_atomically
 from pipelines.publish_card import Card, Tally, render_card
 from pipelines.publish_images import embed
-from pipelines.publish_rows import STAGE, accepted_rows, content_digest, open_tables, read_funnel
+from pipelines.publish_rows import STAGE, accepted_rows, content_digest, read_funnel
 from pipelines.publish_shards import ReleaseFile, SplitWriter, lineage_of
 from pipelines.store import Dataset, ShardWriter
 from schemas.drop import Drop, DropReason
@@ -77,7 +78,7 @@ def publish_dataset(root: Path, out: Path | None = None, config: PublishConfig |
     try:
         descriptor = hold_worker_lock(root)
         try:
-            with _alone(folder), open_tables(dataset) as connection:
+            with _alone(folder), connect(dataset) as connection:
                 return _publish(dataset, connection, folder, config or PublishConfig())
         finally:
             os.close(descriptor)

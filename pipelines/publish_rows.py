@@ -21,8 +21,6 @@ from stages.publish import Accepted
 
 STAGE = "publish"
 _SOURCES = ("images", "questions", "decisions")
-_TABLES = (*_SOURCES, "instances", "drops")
-_MEMORY = "256MB"
 _ORDER = [("image_id", "ascending"), ("question_id", "ascending")]
 _STEP = 100
 
@@ -35,26 +33,6 @@ class Funnel(NamedTuple):
     accepted: int
     drops: tuple[tuple[str, str, int], ...]
     """Stage, reason, count; without this stage's own."""
-
-
-def open_tables(dataset: Dataset) -> duckdb.DuckDBPyConnection:
-    """Returns a connection with one view per table that publishing and showing read."""
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "preserve_insertion_order": False,
-        "threads": 2,
-        "memory_limit": _MEMORY,
-        "temp_directory": "",
-    }
-    connection = duckdb.connect(config=config)
-    for table in _TABLES:
-        paths = [str(dataset.root / part.path) for part in dataset.parts(table)]
-        if paths:
-            listed = ", ".join(f"'{path.replace(chr(39), chr(39) * 2)}'" for path in paths)
-            connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{listed}])")
-        else:
-            connection.register(f"{table}_empty", dataset.read(table, []))
-            connection.execute(f"CREATE VIEW {table} AS SELECT * FROM {table}_empty")
-    return connection
 
 
 def read_funnel(connection: duckdb.DuckDBPyConnection) -> Funnel:

@@ -8,9 +8,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.catalog import connect
 from pipelines.errors import UserError
 from pipelines.parts import write_atomically
-from pipelines.publish_rows import open_tables
 from pipelines.show_html import render_html
 from pipelines.store import Dataset
 from schemas.image import Image
@@ -58,7 +58,7 @@ def show_question(root: Path, question_id: str | None = None, out: Path | None =
 
 def load_subject(dataset: Dataset, question_id: str | None) -> Subject:
     """Returns the question of that id (or of the one id that starts so), or the one `show_question` picks."""
-    with open_tables(dataset) as connection:
+    with connect(dataset) as connection:
         question = _find(connection, question_id, dataset.root)
         (image,) = (Image.model_validate(row) for row in _select(connection, "images", "image_id", question.image_id))
         landings: tuple[Hop | TraceStep, ...] = (*question.hops, *question.trace)

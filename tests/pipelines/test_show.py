@@ -6,8 +6,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from pipelines.catalog import connect
 from pipelines.errors import UserError
-from pipelines.publish_rows import open_tables
 from pipelines.show import load_subject, show_question
 from stages.drawing import EDGE, draw_picture, draw_question, hop_colour, outlines_of, starts_of
 from stages.lettering import Run, plain, width_of, wrap
@@ -165,7 +165,7 @@ def test_changed_or_vanished_picture_is_never_shown(tmp_path):
 
 def test_nothing_accepted_is_a_clear_error(tmp_path):
     dataset = write_dataset(tmp_path / "d", tmp_path, {"images": []})
-    with open_tables(dataset) as connection:
+    with connect(dataset) as connection:
         assert connection.execute("SELECT count(*) FROM questions").fetchone() == (0,)
     with pytest.raises(UserError, match="no accepted question"):
         show_question(dataset.root)
