@@ -22,6 +22,7 @@ from pipelines.pool import Pool
 from pipelines.produce import Run, RunResult, open_run
 from pipelines.produce import produce as produce_steps
 from pipelines.progress import Silent, Watcher
+from pipelines.publish import publish_dataset
 from pipelines.steps import Step
 from schemas.manifest import ShardManifest
 
@@ -64,8 +65,9 @@ def produce(  # noqa: PLR0913 - the parameters of a deployment
     seed: int = 0,
     limit: int | None = None,
     workers: int = 1,
+    publish: bool = True,
 ) -> dict[str, Any]:
-    """Produces a dataset; the entry point of deployments (`prefect.yaml`). Returns its folder and the balance."""
+    """Produces and publishes a dataset; the entry point of deployments (`prefect.yaml`). Returns what was done."""
     assert_own_packages()
     options = RunOptions(
         out=Path(out),
@@ -79,4 +81,6 @@ def produce(  # noqa: PLR0913 - the parameters of a deployment
     watcher = Silent()
     with open_run(options, check_options(options), watcher) as run, Pool(options.out, workers) as pool:
         result = run_flow(run, pool, watcher)
-    return {"dataset": str(result.root), "new": result.new, "failed": result.failed, "seconds": result.seconds}
+    rows = sum(publish_dataset(options.out).rows.values()) if publish else 0
+    done = {"new": result.new, "failed": result.failed, "seconds": result.seconds, "rows": rows}
+    return {"dataset": str(result.root), **done}

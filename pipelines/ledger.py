@@ -107,6 +107,7 @@ ROWS = (
     ("segments", "segment", "annotations"),
     ("instances", "describe", "instances"),
     ("questions", "synthesize", "proposals"),
+    ("samples", "publish", "questions"),
 )
 """Table, stage, unit: the rows of the table are what the stage kept of the unit."""
 

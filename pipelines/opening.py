@@ -29,7 +29,7 @@ def open_for_run(root: Path, info: DatasetInfo) -> Iterator[Dataset]:
     """
     _make_folder(root)
     with _locked(root / RUN_LOCK, f"another run is at work on {root}", seconds=0):
-        with _locked(root / WORKER_LOCK, f"workers of a killed run are still at work on {root}", ORPHAN_SECONDS):
+        with _locked(root / WORKER_LOCK, f"another process is still writing to {root}", ORPHAN_SECONDS):
             dataset = _create_or_check(root, info)
             dataset.sweep()
         yield dataset

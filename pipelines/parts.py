@@ -24,7 +24,7 @@ def digest_of(*fields: object) -> str:
     """Returns the sha256 of the fields' texts, each with its length in front so that none can run into the next."""
     sha = hashlib.sha256()
     for field in fields:
-        text = str(field).encode()
+        text = str(field).encode("utf-8", "surrogatepass")
         sha.update(f"{len(text)}:".encode() + text)
     return sha.hexdigest()
 

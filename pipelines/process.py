@@ -2,6 +2,7 @@
 
 import time
 
+from pipelines.errors import UserError
 from pipelines.job import Job
 from pipelines.steps import step_named
 from schemas.manifest import ShardManifest
@@ -14,11 +15,18 @@ def process_shard(job: Job) -> ShardManifest:
 
     Raises:
         ConservationError: the stage lost or invented records; nothing is committed.
-        UserError: the input as a whole cannot be used.
+        UserError: the input as a whole cannot be used, or the dataset folder cannot be written.
     """
     committed = job.dataset.manifest(job.stage, job.shard, job.key)
     if committed is not None:
         return committed
+    try:
+        return _do(job)
+    except OSError as error:  # of one record it would be a failure; this is the dataset folder
+        raise UserError(f"{job.stage} cannot work in {job.root}: {error.strerror or error}") from error
+
+
+def _do(job: Job) -> ShardManifest:
     started = time.perf_counter()
     outcome = step_named(job.stage).run(job)
     return job.dataset.commit(

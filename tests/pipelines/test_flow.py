@@ -79,7 +79,9 @@ def test_a_run_as_a_flow_gives_the_rows_of_a_plain_one(
 def test_the_deployment_entry_point_runs(api: str, tiny_options: RunOptions, finished: Dataset) -> None:
     from pipelines.flow import produce
 
-    done = produce(str(tiny_options.out), str(tiny_options.source), str(tiny_options.annotations), limit=4)
+    done = produce(
+        str(tiny_options.out), str(tiny_options.source), str(tiny_options.annotations), limit=4, publish=False
+    )
     assert done["failed"] == 0
     assert Dataset(tiny_options.out).read("images").num_rows == 4
 
