@@ -44,24 +44,28 @@ def canonical(program: Program) -> Program:
     Order is depth first from the answer, inputs left to right, so two programs with the same meaning step by step
     become the same text.
     """
+    steps = program.steps
     kept: list[Step] = []
     index_of: dict[Step, int] = {}
-    moved: dict[int, int] = {}
+    moved: list[int] = [-1] * len(steps)
 
     def visit(index: int) -> int:
-        if index not in moved:
-            step = program.steps[index]
-            renamed = Step(step.operator, tuple(visit(i) for i in step.inputs), step.params)
-            if renamed not in index_of:
-                index_of[renamed] = len(kept)
-                kept.append(renamed)
-            moved[index] = index_of[renamed]
-        return moved[index]
+        found = moved[index]
+        if found >= 0:
+            return found
+        operator, inputs, params = steps[index]
+        renamed = Step(operator, tuple([visit(i) for i in inputs]), params)
+        place = index_of.get(renamed, -1)
+        if place < 0:
+            place = index_of[renamed] = len(kept)
+            kept.append(renamed)
+        moved[index] = place
+        return place
 
-    visit(len(program.steps) - 1)
+    visit(len(steps) - 1)
     return Program(steps=tuple(kept))
 
 
-def question_id_of(image_id: str, program: Program) -> str:
-    """Returns the id of a program question: a hash of the image id and the canonical program."""
-    return hashlib.sha256(f"{image_id}\n{program.to_json()}".encode()).hexdigest()[:32]
+def question_id_of(image_id: str, program_json: str) -> str:
+    """Returns the id of a program question: a hash of the image id and the canonical program's JSON."""
+    return hashlib.sha256(f"{image_id}\n{program_json}".encode()).hexdigest()[:32]

@@ -17,7 +17,7 @@ from schemas.question import HopKind
 from schemas.record import Record
 from stages.execute import check_program, execute, executed_steps, is_canonical, operator_of, unsupported_facts
 from stages.hops import hop_kinds
-from stages.mutations import Downstream, Mutation, choice_mutations, mutations_of
+from stages.mutations import Downstream, Mutation, choice_mutations, mutations_of, stray_members
 from stages.operators.operator import Value, ValueType
 from stages.scene_index import SceneIndex
 
@@ -161,20 +161,17 @@ def _prove_hops(
         if downstream.answer_of(mutation) == gold:
             return _dead(program, mutation)
     for hop, kind in kinds.items():
-        hits = strays = 0
-        for mutation in mutations_of(program, hop, index, values):
-            total += 1
-            same = downstream.answer_of(mutation) == gold
-            if mutation.kind == "stray":
-                strays += 1
-                hits += same
-            elif same:
+        mutations = mutations_of(program, hop, index, values)
+        for mutation in mutations:
+            if downstream.answer_of(mutation) == gold:
                 return _dead(program, mutation)
-        proof = _hop_proof(program, hop, kind, (hits, strays))
+        strays = index.members(stray_members(program, hop, values))
+        hits = sum(downstream.answer_if(hop, stray) == gold for stray in strays)
+        total += len(mutations) + len(strays)
+        proof = _hop_proof(program, hop, kind, (hits, len(strays)))
         if proof.luck > config.max_luck:
-            return Rejected(
-                DropReason.LUCK_ABOVE_BOUND, f"hop at step {hop}: {hits} of {strays} wrong members give {gold}"
-            )
+            detail = f"hop at step {hop}: {hits} of {len(strays)} wrong members give {gold}"
+            return Rejected(DropReason.LUCK_ABOVE_BOUND, detail)
         proofs.append(proof)
     return found._replace(hops=tuple(proofs), luck=max(proof.luck for proof in proofs), mutations=total)
 

@@ -33,7 +33,7 @@ class Mutation(NamedTuple):
 
 
 def mutations_of(program: Program, hop: int, index: SceneIndex, values: Sequence[Value | None]) -> list[Mutation]:
-    """Returns every mutation of one hop: those of its own step and those of the relations its set comes through."""
+    """Returns every mutation of one hop but strays: of its own step and of the relations its set comes through."""
     step = program.steps[hop]
     operator = operator_of(step.operator)
     found = [] if operator.output is not ValueType.ONE else _of_selection(program, hop, index, values)
@@ -67,7 +67,7 @@ def _of_selection(program: Program, hop: int, index: SceneIndex, values: Sequenc
         found += _flip_of(program, hop, hop)
         found.append(Mutation(hop, "rival", hop, _without(program, hop, _id_of(index, values[hop]), step)))
         found.append(Mutation(hop, "unselect", hop, _unselected(program, hop)))
-    return found + _strays(program, hop, index, values)
+    return found
 
 
 def _id_of(index: SceneIndex, position: Value | None) -> str:
@@ -96,12 +96,19 @@ def _unselected(program: Program, hop: int) -> tuple[Step, ...]:
     return (Step("set_of", (one,)), Step("except", (bits, hop)), Step("only", (hop + 1,)))
 
 
-def _strays(program: Program, hop: int, index: SceneIndex, values: Sequence[Value | None]) -> list[Mutation]:
-    described = values[described_set_of(program, hop)]
-    wrong = 0 if described is None else described & ~(1 << int(values[hop] or 0))
+def stray_members(program: Program, hop: int, values: Sequence[Value | None]) -> int:
+    """Returns the wrong members of the described set that a hop chooses from; nothing for a hop that chooses none."""
+    if operator_of(program.steps[hop].operator).output is not ValueType.ONE:
+        return 0
+    described, landing = values[described_set_of(program, hop)], values[hop]
+    return 0 if described is None or landing is None else described & ~(1 << landing)
+
+
+def strays_of(program: Program, hop: int, index: SceneIndex, values: Sequence[Value | None]) -> list[Mutation]:
+    """Returns one mutation per wrong member: the hop goes there."""
     return [
         Mutation(hop, "stray", hop, (Step("instance", (), (index.instances[i].instance_id,)),))
-        for i in index.members(wrong)
+        for i in index.members(stray_members(program, hop, values))
     ]
 
 

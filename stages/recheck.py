@@ -15,7 +15,7 @@ from schemas.verdict import Outcome
 from stages.execute import check_program, execute, executed_steps
 from stages.hops import hop_kinds
 from stages.judge import JudgeConfig, judge
-from stages.mutations import Mutation, choice_mutations, mutations_of, spliced
+from stages.mutations import Mutation, choice_mutations, mutations_of, spliced, strays_of
 from stages.scene_index import SceneIndex
 from stages.second_executor import ProgramRun, SecondExecutor
 
@@ -75,7 +75,7 @@ def _all_mutated(scenes: Sequence[Scene], questions: Sequence[Question], config:
         executed = executed_steps(program, values)
         found = choice_mutations(program, executed)
         for hop in hop_kinds(program, executed):
-            found += mutations_of(program, hop, index, values)
+            found += mutations_of(program, hop, index, values) + strays_of(program, hop, index, values)
         for mutation in found:
             yield _Mutated(question, mutation, ProgramRun(question.image_id, spliced(program, mutation)))
 

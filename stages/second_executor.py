@@ -11,6 +11,7 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
+from schemas.instance import Span
 from schemas.program import Program, Step
 from schemas.scene import Scene
 from stages.operators import load_operators
@@ -51,6 +52,8 @@ class SecondExecutor:
         self.connection = duckdb.connect(":memory:", config={"threads": 1})
         self.image_numbers: dict[str, int] = {}
         self.instance_keys: list[str] = []
+        self._spans: list[tuple[int, int, tuple[Span, ...]]] = []
+        self._has_contact = False
         self._load(scenes)
 
     def __enter__(self) -> "SecondExecutor":
@@ -92,7 +95,6 @@ class SecondExecutor:
         images: list[tuple[int, float, float]] = []
         facts: list[tuple[int, int, str, str, float, float, float, float, float, float, float, float | None]] = []
         attributes: list[tuple[int, str, str]] = []
-        spans: list[tuple[int, int, int, int, int]] = []
         for scene in scenes:
             number = self.image_numbers.setdefault(scene.image.image_id, len(images))
             images.append((number, float(scene.image.width), float(scene.image.height)))
@@ -102,15 +104,19 @@ class SecondExecutor:
                 geometry = (*instance.centroid_xy, *instance.box_xyxy, float(instance.area), instance.depth)
                 facts.append((inst, number, instance.instance_id, instance.category, *geometry))
                 attributes += [(inst, attribute.key, attribute.value) for attribute in instance.attributes]
-                spans += [(inst, number, span.y, span.x0, span.x1) for span in instance.spans]
+                self._spans.append((inst, number, instance.spans))
         self._replace("img", _table(images, ("image", "width", "height"), (pa.int32(), pa.float64(), pa.float64())))
         names = ("id", "image", "key", "category", "cx", "cy", "x0", "y0", "x1", "y1", "area", "depth")
         types = (pa.int32(), pa.int32(), pa.string(), pa.string(), *(pa.float64(),) * 8)
         self._replace("inst", _table(facts, names, types))
         self._replace("attr", _table(attributes, ("inst", "key", "value"), (pa.int32(), pa.string(), pa.string())))
-        self._replace("span", _table(spans, ("inst", "image", "y", "x0", "x1"), (pa.int32(),) * 5))
-        self.connection.execute("CREATE TEMP TABLE contact (a INTEGER, b INTEGER)")
-        self._has_contact = False
+
+    def _load_contacts(self) -> None:
+        """Finds who touches whom; only where a program asks for it."""
+        rows = [(inst, image, s.y, s.x0, s.x1) for inst, image, spans in self._spans for s in spans]
+        self._replace("span", _table(rows, ("inst", "image", "y", "x0", "x1"), (pa.int32(),) * 5))
+        self.connection.execute(_CONTACT)
+        self._has_contact = True
 
     def _evaluate(self, runs: Sequence[ProgramRun]) -> list[list[int]]:
         """Fills the value tables; returns the node of every step of every program."""
@@ -120,8 +126,7 @@ class SecondExecutor:
         nodes = [graph.add(self.image_numbers[run.image_id], run.program) for run in runs]
         self._replace("step", graph.table())
         if graph.has_contact and not self._has_contact:
-            self.connection.execute(_CONTACT)
-            self._has_contact = True
+            self._load_contacts()
         self.connection.execute("CREATE OR REPLACE TEMP TABLE ready AS SELECT node FROM step WHERE always")
         operators = load_operators()
         for level, name, always in sorted(graph.present):

@@ -22,7 +22,7 @@ from stages.certify import Certified, CertifyConfig, Rejected, certify
 from stages.execute import operator_of
 from stages.operators.operator import Role
 from stages.phrasing.telling import Telling, tell
-from stages.sampling.draw import Draft, Drawn, ShapeConfig, draw_family
+from stages.sampling.draw import Draft, Drawer, Drawn, ShapeConfig
 from stages.sampling.search import World
 from stages.scene_index import MarginConfig, SceneIndex
 
@@ -105,39 +105,43 @@ class _Maker:
             return
         wanted = round(self.config.per_image * self.config.oversample)
         limit = wanted * self.config.attempts_per_family
-        simple = self.config.shapes.simplest()
+        drawer = Drawer(rng, world, self.config.shapes)
         families = 0
         ends: set[tuple[str, int]] = set()
         while families < wanted and self.draws < limit:
             self.draws += 1
-            shapes = self.config.shapes if 2 * self.draws <= limit or families else simple
-            drawn = draw_family(rng, world, shapes, ends)
+            if 2 * self.draws == limit and not families:
+                drawer = Drawer(rng, world, self.config.shapes.simplest())
+            drawn = drawer.draw(ends)
             if drawn is not None and self._add_family(drawn, world):
                 families += 1
                 ends.add(drawn.end)
 
     def _add_family(self, drawn: Drawn, world: World) -> bool:
-        question_id = question_id_of(self.image_id, drawn.full.program)
-        if question_id in self.questions or question_id in self.drops:
-            return False
-        if not self._add(drawn.full, question_id, question_id, self.config.certify):
+        family_id = self._add(drawn.full, "", self.config.certify)
+        if family_id is None:
             return False
         for draft in drawn.shorter(world) if self.config.variants else ():
-            shorter_id = question_id_of(self.image_id, draft.program)
-            if shorter_id not in self.questions and shorter_id not in self.drops:
-                self._add(draft, shorter_id, question_id, self.short_config)
+            self._add(draft, family_id, self.short_config)
         return True
 
-    def _add(self, draft: Draft, question_id: str, family_id: str, bounds: CertifyConfig) -> bool:
+    def _add(self, draft: Draft, family_id: str, bounds: CertifyConfig) -> str | None:
+        """Certifies and keeps a draft; returns its id, None where it is refused or was there before."""
+        program_json = draft.program.to_json()
+        question_id = question_id_of(self.image_id, program_json)
+        if question_id in self.questions or question_id in self.drops:
+            return None
         found = certify(self.index, draft.program, bounds)
         if isinstance(found, Rejected):
             self.drops[question_id] = _drop(question_id, self.image_id, found.reason, found.detail)
-            return False
+            return None
         telling = tell(self.index, found, random.Random(f"{self.seed}:phrase:{question_id}"))
-        self.questions[question_id] = self._question(draft, found, telling, (question_id, family_id))
-        return True
+        ids = (question_id, family_id or question_id)
+        self.questions[question_id] = self._question(draft, (found, program_json), telling, ids)
+        return question_id
 
-    def _question(self, draft: Draft, found: Certified, telling: Telling, ids: tuple[str, str]) -> Question:
+    def _question(self, draft: Draft, proof: tuple[Certified, str], telling: Telling, ids: tuple[str, str]) -> Question:
+        found, program_json = proof
         shape = shape_of(found.program)
         return Question(
             question_id=ids[0],
@@ -147,7 +151,7 @@ class _Maker:
             style=self.config.style,
             question=telling.question,
             answer=found.answer,
-            program=found.program.to_json(),
+            program=program_json,
             shape=shape,
             cell=f"{draft.variant}|{draft.cell}",
             hops=telling.hops,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from schemas.program import Step
 from stages.execute import operator_of
 from stages.sampling.described import Described
-from stages.sampling.search import MAX_NAMED, Builder, World
+from stages.sampling.search import Builder, World
 from stages.terms import DEPTH_KEYS, OPPOSITE_KEY, Key
 
 ANCHOR_HOPS = {"only": 0, "extreme": 1, "nth": 1, "route": 3}
@@ -44,55 +44,63 @@ class Anchor(NamedTuple):
         return builder.add((Step("choose", (truth, yes, no)),))
 
 
-def draw_anchor(rng: random.Random, world: World, kind: str, start: int, gold: int) -> Anchor | None:
-    """Returns an anchor of that kind that denotes the instance ``start``, None where there is none.
+class Anchors:
+    """Every anchor of a scene by kind and by the instance it denotes, found once."""
 
-    ``gold`` holds the instances from which the rest of the chain ends at the wanted answer: no other member of the
-    anchor's set may be among them (but one in four).
-    """
-    found = list(_anchors(world, kind, start, gold))
-    if not found:
-        return None
-    anchor = rng.choice(found)
-    return anchor if kind != "route" else _routed(rng, world, anchor)
+    def __init__(self, world: World) -> None:
+        """Looks at every described set from every ordering."""
+        self.world = world
+        self.by_kind: dict[str, dict[int, list[Anchor]]] = {"only": {}, "extreme": {}, "nth": {}}
+        for bits, described in world.singles.items():
+            if len(described.categories) == 1:
+                self._keep("only", bits.bit_length() - 1, Anchor("only", described))
+        for described in world.choosable:
+            self._find_extremes(described)
+            for start, anchor in _nth_of(world, described):
+                self._keep("nth", start, anchor)
 
+    def _keep(self, kind: str, start: int, anchor: Anchor) -> None:
+        self.by_kind[kind].setdefault(start, []).append(anchor)
 
-def _anchors(world: World, kind: str, start: int, gold: int) -> Iterator[Anchor]:
-    if kind == "only":
-        described = world.singles.get(1 << start)
-        if described is not None and len(described.categories) == 1:
-            yield Anchor("only", described)
-        return
-    index = world.index
-    for described in world.several:
-        wrong = described.bits & ~(1 << start)
-        if not described.bits >> start & 1 or (wrong & gold).bit_count() * 4 > wrong.bit_count():
-            continue
-        if len(described.categories) > MAX_NAMED:
-            continue
-        if kind == "nth":
-            yield from _nth_of(world, described, start)
-            continue
+    def _find_extremes(self, described: Described) -> None:
+        index = self.world.index
         for key in Key:
             if key in DEPTH_KEYS and not index.has_depth:
                 continue
-            leads = index.leads(key)[start]
-            if all(leads[i] >= 1 for i in index.members(wrong)):
-                yield Anchor(kind, described, key)
+            start = operator_of("extreme").run(index, (described.bits,), (key,))
+            if start is not None and operator_of("extreme").margin(index, (described.bits,), (key,), start) >= 1:
+                self._keep("extreme", int(start), Anchor("extreme", described, key))
+
+    def starts(self, kind: str) -> int:
+        """Returns the instances that an anchor of that kind can denote."""
+        return sum(1 << start for start in self.by_kind["extreme" if kind == "route" else kind])
+
+    def draw(self, rng: random.Random, kind: str, start: int, gold: int) -> Anchor | None:
+        """Returns an anchor of that kind that denotes the instance ``start``, None where there is none.
+
+        ``gold`` holds the instances from which the rest of the chain ends at the wanted answer: no other member of the
+        anchor's set may be among them.
+        """
+        goal = 1 << start
+        found = self.by_kind["extreme" if kind == "route" else kind].get(start, ())
+        fitting = [anchor for anchor in found if anchor.described.bits & gold & ~goal == 0]
+        if not fitting:
+            return None
+        anchor = rng.choice(fitting)
+        return anchor if kind != "route" else _routed(rng, self.world, anchor)
 
 
-def _nth_of(world: World, described: Described, start: int) -> Iterator[Anchor]:
-    nth = operator_of("nth")
-    if described.bits.bit_count() < 3 or not described.countable or len(described.categories) > 1:
+def _nth_of(world: World, described: Described) -> Iterator[tuple[int, Anchor]]:
+    nth, size = operator_of("nth"), described.bits.bit_count()
+    if size < 3 or not described.countable or len(described.categories) > 1:
         return
     for key in _NTH_KEYS:
         for place in (2, 3):
-            if (
-                2 * place != described.bits.bit_count() + 1
-                and nth.run(world.index, (described.bits,), (key, place)) == start
-            ):
-                if nth.margin(world.index, (described.bits,), (key, place), start) >= 1:
-                    yield Anchor("nth", described, key, place)
+            start = nth.run(world.index, (described.bits,), (key, place))
+            if start is None or 2 * place == size + 1:
+                continue
+            if nth.margin(world.index, (described.bits,), (key, place), start) >= 1:
+                yield int(start), Anchor("nth", described, key, place)
 
 
 def _routed(rng: random.Random, world: World, anchor: Anchor) -> Anchor | None:

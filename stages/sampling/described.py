@@ -40,6 +40,11 @@ class Described(NamedTuple):
         return tuple(steps)
 
     @property
+    def adjective_keys(self) -> tuple[str, ...]:
+        """The attributes that its adjectives name."""
+        return tuple(key for key, _ in self.adjectives)
+
+    @property
     def is_plain(self) -> bool:
         """One category without adjectives."""
         return len(self.categories) == 1 and not self.adjectives

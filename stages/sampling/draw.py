@@ -1,15 +1,17 @@
 """Drawing one family: a shape by weights, a wanted answer, a chain that ends there, an anchor that starts it."""
 
 import random
-from collections.abc import Collection, Mapping
-from typing import NamedTuple, TypeVar
+from bisect import bisect
+from collections.abc import Collection, Iterator, Mapping
+from itertools import accumulate
+from typing import NamedTuple
 
 from pydantic import Field
 
 from schemas.program import Program, Step
 from schemas.question import Variant
 from schemas.record import Record
-from stages.sampling.anchors import ANCHOR_HOPS, Anchor, draw_anchor
+from stages.sampling.anchors import ANCHOR_HOPS, Anchor, Anchors
 from stages.sampling.finishes import FINISH_HOPS, Finish
 from stages.sampling.search import Builder, Chain, World, build_chain, search_chain
 
@@ -36,9 +38,7 @@ class ShapeConfig(Record):
     )
     max_moves: int = Field(default=4, ge=1)
     max_count: int = Field(default=5, ge=1)
-    """Largest wanted answer of a count."""
-    finishes_tried: int = Field(default=4, ge=1)
-    """Finishes looked at for one that can give the wanted answer."""
+    """Counts up to this one are wanted the more often the larger they are."""
 
     def simplest(self) -> "ShapeConfig":
         """Returns the same choices with the fewest hops only: what is left to try on a picture with few things."""
@@ -70,50 +70,76 @@ class Drawn(NamedTuple):
         return _shorter(world, self.chain, self.hops)
 
 
-Choice = TypeVar("Choice", int, str)
 _ANY_NUMBER = frozenset({"read", "measure", "read_plus_count"})
 """Finishes whose answers the scene draws evenly by itself."""
 
 
-def draw_family(
-    rng: random.Random, world: World, config: ShapeConfig, taken: Collection[tuple[str, int]] = ()
-) -> Drawn | None:
-    """Returns a family whose full program should hold its certificates, None where this draw led nowhere.
+class Drawer:
+    """Draws families of one scene."""
 
-    ``taken`` holds the ends (finish and last instance) that the scene's questions have already.
-    """
-    hops = _weighted(rng, config.hop_weights)
-    kind = _weighted(rng, {k: w for k, w in config.finish_weights.items() if k in world.makers})
-    anchor_kind = _weighted(rng, config.anchor_weights)
-    if hops is None or kind is None or anchor_kind is None:
-        return None
-    moves = hops - ANCHOR_HOPS[anchor_kind] - FINISH_HOPS.get(kind, 1)
-    if not 1 <= moves <= config.max_moves:
-        return None
-    finish, gold = _draw_finish(rng, world, kind, config)
-    if gold is None:
-        return None
-    chain = search_chain(rng, world, finish, gold, moves)
-    if chain is None or (finish.cell, chain.moves[-1].target) in taken:
-        return None
-    anchor = draw_anchor(rng, world, anchor_kind, chain.start, _gold_at_start(world, chain))
-    if anchor is None:
-        return None
-    return Drawn(_full(anchor, chain), chain, hops)
+    def __init__(self, rng: random.Random, world: World, config: ShapeConfig) -> None:
+        """Lists the shapes the scene allows, with their weights."""
+        self.rng = rng
+        self.world = world
+        self.config = config
+        self.anchors = Anchors(world)
+        self.starts = {kind: self.anchors.starts(kind) & world.visible for kind in config.anchor_weights}
+        self.shapes = list(_shapes(config, world, self.starts))
+        self.totals = list(accumulate(shape.weight for shape in self.shapes))
+
+    def draw(self, taken: Collection[tuple[str, int]]) -> Drawn | None:
+        """Returns a family whose full program should hold its certificates, None where this draw led nowhere.
+
+        ``taken`` holds the ends (finish and last instance) that the scene's questions have already.
+        """
+        if not self.shapes:
+            return None
+        rng, world = self.rng, self.world
+        shape = self.shapes[min(bisect(self.totals, rng.random() * self.totals[-1]), len(self.shapes) - 1)]
+        finish, gold = _draw_finish(rng, world, shape.finish, self.config)
+        if gold is None:
+            return None
+        chain = search_chain(rng, world, (finish, gold), shape.moves, self.starts[shape.anchor])
+        if chain is None or (finish.cell, chain.moves[-1].target) in taken:
+            return None
+        anchor = self.anchors.draw(rng, shape.anchor, chain.start, _gold_at_start(world, chain))
+        return None if anchor is None else Drawn(_full(anchor, chain), chain, shape.hops)
+
+
+class _Shape(NamedTuple):
+    hops: int
+    anchor: str
+    finish: str
+    moves: int
+    weight: float
+
+
+def _shapes(config: ShapeConfig, world: World, starts: Mapping[str, int]) -> Iterator[_Shape]:
+    """Yields the combinations that fit; a hop count keeps its share however many combinations reach it."""
+    for hops, share in config.hop_weights.items():
+        fitting = []
+        for anchor, anchor_weight in config.anchor_weights.items():
+            for finish, finish_weight in config.finish_weights.items():
+                moves = hops - ANCHOR_HOPS[anchor] - FINISH_HOPS.get(finish, 1)
+                if starts[anchor] and finish in world.makers and 1 <= moves <= config.max_moves:
+                    fitting.append(_Shape(hops, anchor, finish, moves, anchor_weight * finish_weight))
+        total = sum(shape.weight for shape in fitting)
+        yield from (shape._replace(weight=share * shape.weight / total) for shape in fitting)
 
 
 def _draw_finish(rng: random.Random, world: World, kind: str, config: ShapeConfig) -> tuple[Finish, int | None]:
-    """Returns a finish and a wanted answer: drawn first, so that small counts do not crowd out large ones."""
-    wanted = rng.randint(1, config.max_count)
+    """Returns a finish and a wanted answer; large counts are rarer in scenes and therefore likelier to be wanted."""
     makers = world.makers[kind]
-    for maker in rng.sample(makers, min(len(makers), config.finishes_tried)):
-        finish = world.finish(maker)
-        if kind in _ANY_NUMBER:
-            values = sorted({v for x, v in enumerate(finish.values) if v is not None and finish.safe >> x & 1})
-            return finish, rng.choice(values) if values else None
-        if any(value == wanted and finish.safe >> x & 1 for x, value in enumerate(finish.values)):
-            return finish, wanted
-    return finish, None
+    finish = world.finish(makers[int(rng.random() * len(makers))])
+    safe = finish.safe & world.visible
+    values = [v for x, v in enumerate(finish.values) if v is not None and safe >> x & 1]
+    if not values:
+        return finish, None
+    choices = sorted(set(values))
+    if kind in _ANY_NUMBER:
+        return finish, rng.choice(choices)
+    weights = [min(value, config.max_count) ** 2 for value in choices]
+    return finish, rng.choices(choices, weights)[0]
 
 
 def _gold_at_start(world: World, chain: Chain) -> int:
@@ -147,9 +173,3 @@ def _shorter(world: World, chain: Chain, hops: int) -> tuple[Draft, ...]:
         build_chain(builder, one, kept, chain.finish)
         found.append(Draft(variant, builder.program(), chain.finish.cell))
     return tuple(found)
-
-
-def _weighted(rng: random.Random, weights: Mapping[Choice, float]) -> Choice | None:
-    if not weights:
-        return None
-    return rng.choices(list(weights), list(weights.values()))[0]

@@ -99,23 +99,58 @@ def sources_of(rows: Rows, kind: MoveKind, bits: int, target: int) -> Sources:
     """Returns from where the move within the set ``bits`` lands on ``target``, a member of it."""
     if not kind.relation:
         return _by_distance(rows, kind.selection == "nearest", bits, target)
-    safe = raw = 0
-    goal = 1 << target
-    needed = True
-    ahead = clear = 0
     if kind.key:
         ahead_rows, clear_rows = rows.ordered(kind.key)
-        ahead, clear = ahead_rows[target], clear_rows[target]
-        needed = bits & ahead != 0  # the extreme of the whole set would be another one: the relation matters
-    for x, (narrowed, is_clear) in enumerate(_narrowed(rows.index, kind, bits)):
-        if not narrowed & goal or narrowed & ahead or (not kind.key and narrowed != goal):
+        order = _Order(ahead_rows[target], clear_rows[target], bits & ahead_rows[target] != 0)
+    else:
+        order = None
+    return _by_relation(rows.index, kind, (bits, target), order)
+
+
+class _Order(NamedTuple):
+    """A target in the ordering of an extreme."""
+
+    ahead: int
+    """Others not after it."""
+    clear: int
+    """Others it clearly precedes."""
+    is_needed: bool
+    """Whether the extreme of the whole set is another one, so that the relation matters."""
+
+
+def _by_relation(index: SceneIndex, kind: MoveKind, place: tuple[int, int], order: _Order | None) -> Sources:
+    bits, target = place
+    goal = 1 << target
+    safe = raw = 0
+    narrowed_from, unclear = _narrowing(index, kind, bits)
+    for x in range(index.n):
+        narrowed = narrowed_from[x] & bits
+        if not narrowed & goal:
             continue
-        raw |= 1 << x
         rest = narrowed & ~goal
-        matters = rest != 0 if kind.key else bits & ~(1 << x) != goal
-        if is_clear and needed and matters and not rest & ~clear:
+        if order is None:
+            if rest:
+                continue
+            is_safe = bits & ~(1 << x) != goal
+        else:
+            if narrowed & order.ahead:
+                continue
+            is_safe = order.is_needed and rest != 0 and not rest & ~order.clear
+        raw |= 1 << x
+        if is_safe and not unclear[x] & bits:
             safe |= 1 << x
     return Sources(safe, raw)
+
+
+def _narrowing(index: SceneIndex, kind: MoveKind, bits: int) -> tuple[list[int], list[int]]:
+    """Returns per starting instance the set the relation leaves, and the set whose standing in it is unclear."""
+    if kind.relation != "same":
+        return index.related(kind.relation), index.unclear(kind.relation)
+    key = kind.argument
+    clear = index.attribute_margin(key, bits) >= 1
+    doubt = [0 if clear and sure >= index.margins.confidence else bits for sure in index.confidences[key]]
+    pairs = enumerate(index.values[key])
+    return [0 if value is None else index.attribute_bits[key, value] & ~(1 << x) for x, value in pairs], doubt
 
 
 def _by_distance(rows: Rows, nearest: bool, bits: int, target: int) -> Sources:
@@ -131,20 +166,3 @@ def _by_distance(rows: Rows, nearest: bool, bits: int, target: int) -> Sources:
         if others and not others & ~(farther if nearest else nearer):
             safe |= 1 << x
     return Sources(safe, raw)
-
-
-def _narrowed(index: SceneIndex, kind: MoveKind, bits: int) -> list[tuple[int, bool]]:
-    """Returns per starting instance the set the relation leaves, and whether every member's side is clear."""
-    if kind.relation == "same":
-        values = index.values[kind.argument]
-        clear = index.attribute_margin(kind.argument, bits) >= 1
-        confident = [confidence >= index.margins.confidence for confidence in index.confidences[kind.argument]]
-        return [
-            (
-                0 if value is None else bits & index.attribute_bits[kind.argument, value] & ~(1 << x),
-                clear and confident[x],
-            )
-            for x, value in enumerate(values)
-        ]
-    related, unclear = index.related(kind.relation), index.unclear(kind.relation)
-    return [(related[x] & bits, not unclear[x] & bits) for x in range(index.n)]

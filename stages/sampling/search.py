@@ -23,8 +23,6 @@ MAX_NAMED = 3
 """Most categories of a union that one chooses from; more are named only to be counted."""
 _KIND_SLOTS = 40
 """Resolution of the weights: slots in the table of kinds per unit of group weight."""
-_MAX_LUCK_INVERSE = 4
-"""A described set may hold one lucky member for every four wrong ones (a luck of at most 0.25)."""
 
 
 class ChainMove(NamedTuple):
@@ -53,6 +51,7 @@ class World:
         self.index = index
         self.sets = described_sets(index)
         self.several = tuple(described for described in self.sets if described.bits.bit_count() >= 2)
+        self.choosable = tuple(described for described in self.several if len(described.categories) <= MAX_NAMED)
         self.singles = {
             described.bits: described for described in reversed(self.sets) if described.bits.bit_count() == 1
         }
@@ -100,68 +99,63 @@ class _State(NamedTuple):
     """The move that follows and its set: the same one twice in a row reads like a slip."""
 
 
-def search_chain(rng: random.Random, world: World, finish: Finish, gold: int, moves: int) -> Chain | None:
-    """Returns a chain of that many moves that ends at the wanted answer, None where none was found quickly."""
+def search_chain(rng: random.Random, world: World, end: tuple[Finish, int], moves: int, starts: int) -> Chain | None:
+    """Returns a chain of that many moves that ends at the wanted answer, None where none was found quickly.
+
+    ``end`` is a finish and the answer wanted of it; ``starts`` are the instances at which the chain may start.
+    """
+    finish, gold = end
     bits = sum(1 << x for x, value in enumerate(finish.values) if value == gold)
     state = _State(gold=bits, safe=bits & finish.safe & world.visible, visited=0)
-    found = _extend_back(rng, world, state, moves)
+    found = _extend_back(rng, world, state, moves, starts)
     if found is None:
         return None
     start = found[0].source if found else _pick(rng, state.safe)
     return Chain(start, tuple(found), finish, gold)
 
 
-def _extend_back(rng: random.Random, world: World, state: _State, moves: int) -> list[ChainMove] | None:
+def _extend_back(rng: random.Random, world: World, state: _State, moves: int, starts: int) -> list[ChainMove] | None:
     """Returns the moves in reading order; the first starts at an instance that does not carry gold."""
     if moves == 0:
         return []
     kinds, total = world.kinds, len(world.kinds)
-    for described in _usable(rng, world.several, state):
+    blocked = state.gold | state.visited
+    for described in _usable(rng, world.choosable, state):
         bits = described.bits
-        targets = world.index.members(bits & state.safe & ~state.visited)
-        for _ in range(_KINDS_TRIED):
+        target = (bits & state.gold).bit_length() - 1
+        allowed = world.visible & ~(blocked | 1 << target)
+        if moves == 1:
+            allowed &= starts
+        if len(described.categories) > 1:
+            allowed &= ~bits  # "the cup or the sink nearest to it" is odd where it is the sink
+        for _ in range(_KINDS_TRIED if allowed else 0):
             kind = kinds[int(rng.random() * total)]
-            if state.later == (kind, bits):
+            if state.later == (kind, bits) or kind.argument in described.adjective_keys:
                 continue
-            if kind.relation == "same" and any(key == kind.argument for key, _ in described.adjectives):
+            found = world.sources(kind, bits, target)
+            sources = found.safe & allowed
+            if not sources:
                 continue
-            for target in targets:
-                sources = world.sources(kind, bits, target).safe & world.visible
-                sources &= ~(state.gold | state.visited | 1 << target)
-                if len(described.categories) > 1:
-                    sources &= ~bits  # "the cup or the sink nearest to it" is odd where it is the sink
-                if not sources:
-                    continue
-                gold = world.raw_sources(kind, bits, state.gold)
-                earlier = _State(gold, sources, state.visited | 1 << target, (kind, bits))
-                rest = _extend_back(rng, world, earlier, moves - 1)
-                if rest is not None:
-                    source = rest[-1].target if rest else _pick(rng, sources)
-                    return [*rest, ChainMove(kind, described, source, target)]
+            earlier = _State(found.raw, sources, state.visited | 1 << target, (kind, bits))
+            rest = _extend_back(rng, world, earlier, moves - 1, starts)
+            if rest is not None:
+                source = rest[-1].target if rest else _pick(rng, sources)
+                return [*rest, ChainMove(kind, described, source, target)]
     return None
 
 
 def _usable(rng: random.Random, several: Sequence[Described], state: _State) -> list[Described]:
-    """Returns a few described sets, in random order, in which a landing on gold is not luck."""
+    """Returns a few described sets, in random order, whose one member with gold is a place to land on."""
     found = []
+    landings = state.safe & ~state.visited
     for described in several:
         hits = described.bits & state.gold
-        if (
-            len(described.categories) <= MAX_NAMED
-            and hits & state.safe & ~state.visited
-            and _is_unlucky(hits, described.bits)
-        ):
+        if hits and hits & (hits - 1) == 0 and hits & landings:
             found.append(described)
     if len(found) > _DESCRIPTIONS_TRIED:
         return rng.sample(found, _DESCRIPTIONS_TRIED)
     rng.shuffle(found)
     return found
-
-
-def _is_unlucky(hits: int, bits: int) -> bool:
-    """Whether a random wrong member of the set rarely carries gold, given that one hit is the referent."""
-    lucky = hits.bit_count() - 1
-    return lucky == 0 or lucky * _MAX_LUCK_INVERSE <= bits.bit_count() - 1
 
 
 def _pick(rng: random.Random, bits: int) -> int:
