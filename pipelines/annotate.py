@@ -66,8 +66,9 @@ def import_annotations(job: Job) -> Outcome:
     if job.annotations is not None:
         header = read_header(job.annotations)
         with open_engine(job.root) as engine, Spool(job.root) as spool:
-            _fill_spool(job.annotations, header, spool)
-            _create_tables(job, engine, spool)
+            _spool_entries(job.annotations, header, spool)
+            _match_entries(job, engine, spool)
+            _spool_annotations(job.annotations, header, engine, spool)
             _count(job, engine, ledger)
             for shard, rows in groupby(_joined_rows(engine), key=lambda row: row.shard):
                 writer.add_rows("source_annotations", _to_table(rows, header, job.config.annotate.measured), shard)
@@ -75,33 +76,38 @@ def import_annotations(job: Job) -> Outcome:
     return Outcome(ledger.close(), (), writer.parts)
 
 
-def _fill_spool(path: Path, header: Header, spool: Spool) -> None:
+def _spool_entries(path: Path, header: Header, spool: Spool) -> None:
     with spool.writer("entries", _ENTRY_COLUMNS) as add:
         for position, entry in enumerate(read_images(path, header.licences)):
             add((position, entry.key or f"no id {position}", *entry[1:]))
+
+
+def _spool_annotations(path: Path, header: Header, engine: duckdb.DuckDBPyConnection, spool: Spool) -> None:
+    """Creates ``stated``; the annotations of entries that did not match are only counted."""
+    wanted = {key for (key,) in engine.execute("select distinct key from matched").fetchall()}
     with spool.writer("stated", _ANNOTATION_COLUMNS) as add:
         for position, (key, raw) in enumerate(read_annotations(path)):
-            found = to_source_annotation(raw, header.category_names)
             name = json.dumps(raw.get("id", f"number {position}"))
+            if key not in wanted:
+                add((position, key, name, None, [], ""))
+                continue
+            found = to_source_annotation(raw, header.category_names)
             if isinstance(found, Drop):
                 add((position, key, name, None, [], found.detail))
                 continue
             facts = [fact for fact, _ in found.attributes] + (["depth"] if found.depth is not None else [])
             add((position, key, name, json.dumps(found.model_dump(), separators=(",", ":")), facts, ""))
+    engine.execute(f"create view stated as from {parquet_source(spool.paths('stated'))}")
 
 
-def _create_tables(job: Job, engine: duckdb.DuckDBPyConnection, spool: Spool) -> None:
-    """Creates ``listed``, ``torn`` (ids of several files), ``matched`` (entries with their shard) and ``unmatched``."""
+def _match_entries(job: Job, engine: duckdb.DuckDBPyConnection, spool: Spool) -> None:
+    """Creates ``torn`` (entries whose id names several files), ``matched`` (with their shard) and ``unmatched``."""
     sources = job.paths("list/sources")
     shards = pa.table({"filename": sources, "shard": [part.shard for part in job.inputs["list/sources"]]})
     engine.register("shards", shards)
     listed = parquet_source(sources, filename=True)
     engine.execute(f"create table listed as select uri, shard from {listed} join shards using (filename)")
-    entries, stated = parquet_source(spool.paths("entries")), parquet_source(spool.paths("stated"))
-    engine.register("no_entries", _ENTRY_COLUMNS.empty_table())
-    engine.register("no_stated", _ANNOTATION_COLUMNS.empty_table())
-    engine.execute(f"create view entries as from {entries or 'no_entries'}")
-    engine.execute(f"create view stated as from {stated or 'no_stated'}")
+    engine.execute(f"create view entries as from {parquet_source(spool.paths('entries'))}")
     engine.execute("create table torn as select key from entries group by key having min(uri) <> max(uri)")
     engine.execute("create table sound as select * from entries anti join torn using (key)")
     engine.execute("create table matched as select * from sound join listed using (uri)")

@@ -46,14 +46,7 @@ def read_header(path: Path) -> Header:
     Raises:
         UserError: the file is missing, not JSON, or not COCO.
     """
-    categories = list(_items(path, "categories.item"))
-    names = {
-        entry["id"]: entry["name"]
-        for entry in categories
-        if isinstance(entry, dict) and _is_int(entry.get("id")) and isinstance(entry.get("name"), str)
-    }
-    if not names:
-        raise UserError(f"{path} is not a COCO annotation file: it has no list of categories with id and name")
+    names = read_category_names(path)
     licences = {}
     for entry in _items(path, "licenses.item"):
         if isinstance(entry, dict) and "id" in entry:
@@ -61,6 +54,22 @@ def read_header(path: Path) -> Header:
             licences[str(entry["id"])] = name.replace("\\/", "/")  # some copies of COCO escape slashes twice
     supports = tuple(sorted({str(fact) for fact in _items(path, "info.supports.item")}))
     return Header(names, licences, supports)
+
+
+def read_category_names(path: Path) -> dict[int, str]:
+    """Returns the names of the categories by id, having read the file to its end.
+
+    Raises:
+        UserError: the file is missing, not JSON, or not COCO.
+    """
+    names = {
+        entry["id"]: entry["name"]
+        for entry in _items(path, "categories.item")
+        if isinstance(entry, dict) and _is_int(entry.get("id")) and isinstance(entry.get("name"), str)
+    }
+    if not names:
+        raise UserError(f"{path} is not a COCO annotation file: it has no list of categories with id and name")
+    return names
 
 
 def read_images(path: Path, licences: Mapping[str, str]) -> Iterator[ImageEntry]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.coco_file import read_header
+from pipelines.coco_file import read_category_names
 from pipelines.config import RunConfig, hash_config
 from pipelines.dataset_info import FILE_NAME, DatasetInfo
 from pipelines.errors import UserError
@@ -58,7 +58,7 @@ def check_options(options: RunOptions) -> Asked:
     files = list_files(options.source, options.limit)
     annotations = _check_annotations(options.source, options.annotations)
     if not (options.out / FILE_NAME).exists():
-        read_header(annotations)
+        read_category_names(annotations)
     info = DatasetInfo(
         source=str(options.source.resolve()),
         annotations=str(annotations.resolve()),
