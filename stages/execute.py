@@ -5,9 +5,8 @@ once (`check_program`); after that execution cannot raise on any scene.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 
-from schemas.program import Program, Step, canonical
+from schemas.program import Program, Step
 from stages.operators import load_operators
 from stages.operators.operator import Operator, Value, ValueType
 from stages.scene_index import SceneIndex
@@ -63,10 +62,12 @@ def _check_params(number: int, step: Step, operator: Operator) -> None:
             raise ValueError(f"step {number}: {name} must be one of {sorted(allowed)}, got {value!r}")
 
 
-@lru_cache(maxsize=4096)
+_OPERATORS = dict(load_operators())
+
+
 def operator_of(name: str) -> Operator:
     """Returns the operator of that name; raises KeyError for an unknown one."""
-    return load_operators()[name]
+    return _OPERATORS[name]
 
 
 def execute(index: SceneIndex, program: Program) -> list[Value | None]:
@@ -79,10 +80,11 @@ def execute(index: SceneIndex, program: Program) -> list[Value | None]:
 
 def apply_step(index: SceneIndex, step: Step, values: Sequence[Value | None]) -> Value | None:
     """Returns the value of one step given the values of earlier ones."""
-    inputs = tuple(values[i] for i in step.inputs)
-    if None in inputs and not (step.operator in _CHOICES and inputs[0] is not None):
+    operator, numbers, params = step
+    inputs = tuple([values[i] for i in numbers])
+    if None in inputs and not (operator in _CHOICES and inputs[0] is not None):
         return None
-    return operator_of(step.operator).run(index, inputs, step.params)  # type: ignore[arg-type]
+    return _OPERATORS[operator].run(index, inputs, params)  # type: ignore[arg-type]
 
 
 def executed_steps(program: Program, values: Sequence[Value | None]) -> list[int]:
@@ -136,4 +138,18 @@ def _not_countable(index: SceneIndex, program: Program, number: int) -> list[str
 
 def is_canonical(program: Program) -> bool:
     """Returns whether every step is an ancestor of the answer, none is repeated, and the order is the canonical one."""
-    return canonical(program) == program
+    steps = program.steps
+    if len(set(steps)) != len(steps):
+        return False
+    seen = [False] * len(steps)
+    ordered: list[int] = []
+
+    def visit(number: int) -> None:
+        if not seen[number]:
+            seen[number] = True
+            for i in steps[number].inputs:
+                visit(i)
+            ordered.append(number)
+
+    visit(len(steps) - 1)
+    return ordered == list(range(len(steps)))

@@ -4,10 +4,10 @@ import random
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from schemas.program import Step
 from stages.execute import operator_of
+from stages.sampling.builder import Builder
 from stages.sampling.described import Described
-from stages.sampling.search import Builder, World
+from stages.sampling.search import World
 from stages.terms import DEPTH_KEYS, OPPOSITE_KEY, Key
 
 ANCHOR_HOPS = {"only": 0, "extreme": 1, "nth": 1, "route": 3}
@@ -33,15 +33,16 @@ class Anchor(NamedTuple):
             return self._build_route(builder, self.first, self.second)
         described = builder.describe(self.described)
         params: tuple[str | int, ...] = {"only": (), "extreme": (self.key,), "nth": (self.key, self.place)}[self.kind]
-        return builder.add((Step(self.kind, (described,), params),))
+        return builder.add(self.kind, (described,), params)
 
     def _build_route(self, builder: Builder, first: Described, second: Described) -> int:
-        counts = [builder.add((Step("count", (builder.describe(described),)),)) for described in (first, second)]
-        truth = builder.add((Step("compare", (counts[0], counts[1]), (self.how,)),))
+        more = builder.add("count", (builder.describe(first),))
+        fewer = builder.add("count", (builder.describe(second),))
+        truth = builder.add("compare", (more, fewer), (self.how,))
         described = builder.describe(self.described)
-        yes = builder.add((Step("extreme", (described,), (self.key,)),))
-        no = builder.add((Step("extreme", (described,), (OPPOSITE_KEY[self.key],)),))
-        return builder.add((Step("choose", (truth, yes, no)),))
+        yes = builder.add("extreme", (described,), (self.key,))
+        no = builder.add("extreme", (described,), (OPPOSITE_KEY[self.key],))
+        return builder.add("choose", (truth, yes, no))
 
 
 class Anchors:

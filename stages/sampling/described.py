@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from schemas.program import Step
 from stages.scene_index import SceneIndex
 
 ADJECTIVE_KEYS = ("size", "colour", "material")
@@ -23,21 +22,6 @@ class Described(NamedTuple):
     bits: int
     countable: bool
     """Whether it may be counted, not just chosen from."""
-
-    def steps(self, start: int) -> tuple[Step, ...]:
-        """Returns the steps that select the set from step 0 (the scene); the first new one has number ``start``."""
-        steps: list[Step] = []
-        position = 0
-        for number, category in enumerate(self.categories):
-            steps.append(Step("category", (0,), (category,)))
-            added = start + len(steps) - 1
-            if number:
-                steps.append(Step("union", (position, added)))
-            position = start + len(steps) - 1
-        for key, value in self.adjectives:
-            steps.append(Step("attribute", (position,), (key, value)))
-            position = start + len(steps) - 1
-        return tuple(steps)
 
     @property
     def adjective_keys(self) -> tuple[str, ...]:

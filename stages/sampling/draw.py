@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from schemas.program import Program, Step
+from schemas.program import Program
 from schemas.question import Variant
 from schemas.record import Record
 from stages.sampling.anchors import ANCHOR_HOPS, Anchor, Anchors
+from stages.sampling.builder import Builder
 from stages.sampling.finishes import FINISH_HOPS, Finish
-from stages.sampling.search import Builder, Chain, World, build_chain, search_chain
+from stages.sampling.search import Chain, World, build_chain, search_chain
 
 
 class ShapeConfig(Record):
@@ -130,16 +131,16 @@ def _shapes(config: ShapeConfig, world: World, starts: Mapping[str, int]) -> Ite
 def _draw_finish(rng: random.Random, world: World, kind: str, config: ShapeConfig) -> tuple[Finish, int | None]:
     """Returns a finish and a wanted answer; large counts are rarer in scenes and therefore likelier to be wanted."""
     makers = world.makers[kind]
-    finish = world.finish(makers[int(rng.random() * len(makers))])
-    safe = finish.safe & world.visible
-    values = [v for x, v in enumerate(finish.values) if v is not None and safe >> x & 1]
-    if not values:
-        return finish, None
-    choices = sorted(set(values))
-    if kind in _ANY_NUMBER:
-        return finish, rng.choice(choices)
-    weights = [min(value, config.max_count) ** 2 for value in choices]
-    return finish, rng.choices(choices, weights)[0]
+    maker = makers[int(rng.random() * len(makers))]
+    finish = world.finish(maker)
+    choices = world.wanted.get(maker)
+    if choices is None:
+        safe = finish.safe & world.visible
+        values = sorted({v for x, v in enumerate(finish.values) if v is not None and safe >> x & 1})
+        flat = kind in _ANY_NUMBER
+        copies = [1 if flat else min(value, config.max_count) ** 2 for value in values]
+        choices = world.wanted[maker] = [v for v, n in zip(values, copies, strict=True) for _ in range(max(n, 1))]
+    return finish, rng.choice(choices) if choices else None
 
 
 def _gold_at_start(world: World, chain: Chain) -> int:
@@ -169,7 +170,7 @@ def _shorter(world: World, chain: Chain, hops: int) -> tuple[Draft, ...]:
         if named is None or not named.categories:
             continue
         builder = Builder()
-        one = builder.add((Step("only", (builder.describe(named),)),))
+        one = builder.add("only", (builder.describe(named),))
         build_chain(builder, one, kept, chain.finish)
         found.append(Draft(variant, builder.program(), chain.finish.cell))
     return tuple(found)

@@ -9,8 +9,8 @@ from functools import partial
 from itertools import combinations
 from typing import NamedTuple
 
-from schemas.program import Step
 from stages.execute import operator_of
+from stages.sampling.builder import Builder
 from stages.sampling.described import Described
 from stages.scene_index import SceneIndex
 from stages.terms import DEPTH_RELATIONS, NUMBER_KEYS, OPPOSITE_RELATION, Relation
@@ -29,8 +29,8 @@ class Finish(NamedTuple):
     """Hops it adds."""
     values: tuple[int | None, ...]
     safe: int
-    build: Callable[[int, int], tuple[Step, ...]]
-    """(step of the instance, number of the first new step) -> steps; the last one is the number."""
+    build: Callable[[Builder, int], int]
+    """(builder, step of the instance) -> step of the number."""
     cell: str
     """``kind|direction|form of the description|its words``: the unit in which answers are balanced, coarse to fine."""
 
@@ -125,11 +125,8 @@ def _count_related(index: SceneIndex, described: Described, relation: str) -> Fi
             and value not in (everything, (opposite[x] & bits).bit_count())
         )
 
-    def build(one: int, start: int) -> tuple[Step, ...]:
-        steps = described.steps(start)
-        at = start + len(steps)
-        chosen = at - 1 if steps else 0
-        return (*steps, Step("related", (one, chosen), (relation,)), Step("count", (at,)))
+    def build(builder: Builder, one: int) -> int:
+        return builder.add("count", (builder.add("related", (one, builder.describe(described)), (relation,)),))
 
     return Finish("count", 1, values, _members_of(index, is_safe), build, _cell("count", relation, described))
 
@@ -142,10 +139,8 @@ def _count_touching(index: SceneIndex, described: Described) -> Finish:
     def is_safe(x: int) -> bool:
         return not unclear[x] & bits and 1 <= values[x] < (bits & ~(1 << x)).bit_count()
 
-    def build(one: int, start: int) -> tuple[Step, ...]:
-        steps = described.steps(start)
-        at = start + len(steps)
-        return (*steps, Step("related", (one, at - 1 if steps else 0), (relation,)), Step("count", (at,)))
+    def build(builder: Builder, one: int) -> int:
+        return builder.add("count", (builder.add("related", (one, builder.describe(described)), (relation,)),))
 
     return Finish("touching", 1, values, _members_of(index, is_safe), build, _cell("touching", "touching", described))
 
@@ -161,10 +156,8 @@ def _count_same(index: SceneIndex, described: Described, key: str) -> Finish:
             return False
         return same.margin(index, (x, bits), (key,), found) >= 1
 
-    def build(one: int, start: int) -> tuple[Step, ...]:
-        steps = described.steps(start)
-        at = start + len(steps)
-        return (*steps, Step("same_attribute", (one, at - 1 if steps else 0), (key,)), Step("count", (at,)))
+    def build(builder: Builder, one: int) -> int:
+        return builder.add("count", (builder.add("same_attribute", (one, builder.describe(described)), (key,)),))
 
     return Finish("same", 1, values, _members_of(index, is_safe), build, _cell("same", key, described))
 
@@ -175,8 +168,8 @@ def _read(index: SceneIndex, key: str) -> Finish:
     values = tuple(operator.run(index, (x,), (key,)) for x in range(index.n))
     safe = _members_of(index, lambda x: values[x] is not None and operator.margin(index, (x,), (key,), 0) >= 1)
 
-    def build(one: int, start: int) -> tuple[Step, ...]:
-        return (Step(name, (one,), (key,)),)
+    def build(builder: Builder, one: int) -> int:
+        return builder.add(name, (one,), (key,))
 
     return Finish(name, 1, values, safe, build, f"{name}|{key}|none|none")
 
@@ -192,9 +185,8 @@ def _rank(index: SceneIndex, described: Described, key: str) -> Finish:
             return False
         return rank.margin(index, (x, bits), (key,), value) >= 1
 
-    def build(one: int, start: int) -> tuple[Step, ...]:
-        steps = described.steps(start)
-        return (*steps, Step("rank", (one, start + len(steps) - 1), (key,)))
+    def build(builder: Builder, one: int) -> int:
+        return builder.add("rank", (one, builder.describe(described)), (key,))
 
     return Finish("rank", 1, values, _members_of(index, is_safe), build, _cell("rank", key, described))
 
@@ -211,12 +203,9 @@ def _count_with_other(index: SceneIndex, described: Described, other: Described,
             return False
         return operator.margin(index, (x, end, bits), (), sets[x]) >= 1
 
-    def build(one: int, start: int) -> tuple[Step, ...]:
-        steps = described.steps(start)
-        chosen = start + len(steps) - 1 if steps else 0
-        others = other.steps(start + len(steps))
-        at = start + len(steps) + len(others)
-        return (*steps, *others, Step("only", (at - 1,)), Step(name, (one, at, chosen)), Step("count", (at + 1,)))
+    def build(builder: Builder, one: int) -> int:
+        named = builder.add("only", (builder.describe(other),))
+        return builder.add("count", (builder.add(name, (one, named, builder.describe(described))),))
 
     return Finish(name, 1, values, _members_of(index, is_safe), build, _cell(name, name, described))
 
@@ -229,10 +218,7 @@ def _combined(first: Finish, second: Finish, operator: str, kind: str) -> Finish
     )
     safe = sum(1 << x for x, value in enumerate(values) if value is not None and value > 0) & first.safe & second.safe
 
-    def build(one: int, start: int) -> tuple[Step, ...]:
-        steps = first.build(one, start)
-        middle = start + len(steps)
-        more = second.build(one, middle)
-        return (*steps, *more, Step(operator, (middle - 1, middle + len(more) - 1)))
+    def build(builder: Builder, one: int) -> int:
+        return builder.add(operator, (first.build(builder, one), second.build(builder, one)))
 
     return Finish(kind, 2, values, safe, build, f"{kind}|{second.cell.partition('|')[2]}")

@@ -7,7 +7,7 @@ itself, the relation and the ordering both matter.
 
 from typing import NamedTuple
 
-from schemas.program import Step
+from stages.sampling.builder import Builder
 from stages.scene_index import SceneIndex
 from stages.terms import DEPTH_KEYS, DEPTH_RELATIONS, Key, Relation
 
@@ -24,16 +24,15 @@ class MoveKind(NamedTuple):
     key: str = ""
     """The ordering of an extreme."""
 
-    def steps(self, source: int, described: int, start: int) -> tuple[Step, ...]:
-        """Returns the steps of the move from the instance of step ``source`` within the set of step ``described``."""
+    def build(self, builder: Builder, source: int, described: int) -> int:
+        """Appends the move from the instance of step ``source`` within the set ``described``; returns its step."""
         if not self.relation:
-            return (Step(self.selection, (source, described)),)
+            return builder.add(self.selection, (source, described))
         if self.relation == "same":
-            narrowed = Step("same_attribute", (source, described), (self.argument,))
+            narrowed = builder.add("same_attribute", (source, described), (self.argument,))
         else:
-            narrowed = Step("related", (source, described), (self.relation,))
-        params = (self.key,) if self.key else ()
-        return (narrowed, Step(self.selection, (start,), params))
+            narrowed = builder.add("related", (source, described), (self.relation,))
+        return builder.add(self.selection, (narrowed,), (self.key,) if self.key else ())
 
 
 class Sources(NamedTuple):

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from schemas.program import Program, Step, canonical
+from stages.sampling.builder import Builder
 from stages.sampling.described import Described, described_sets
 from stages.sampling.finishes import Finish, Maker, finish_makers
 from stages.sampling.moves import MoveKind, Rows, Sources, move_kinds, sources_of
@@ -66,6 +66,8 @@ class World:
         self._rows = Rows(index)
         self._sources: dict[tuple[MoveKind, int, int], Sources] = {}
         self._finishes: dict[Maker, Finish] = {}
+        self.wanted: dict[Maker, list[int]] = {}
+        """Answers that may be asked of a finish, each as often as it is to be drawn."""
 
     def sources(self, kind: MoveKind, bits: int, target: int) -> Sources:
         """Returns from where a move within a described set lands on one of its members."""
@@ -130,7 +132,7 @@ def _extend_back(rng: random.Random, world: World, state: _State, moves: int, st
             allowed &= ~bits  # "the cup or the sink nearest to it" is odd where it is the sink
         for _ in range(_KINDS_TRIED if allowed else 0):
             kind = kinds[int(rng.random() * total)]
-            if state.later == (kind, bits) or kind.argument in described.adjective_keys:
+            if state.later == (kind, bits) or (kind.argument and kind.argument in described.adjective_keys):
                 continue
             found = world.sources(kind, bits, target)
             sources = found.safe & allowed
@@ -163,31 +165,9 @@ def _pick(rng: random.Random, bits: int) -> int:
     return rng.choice(members)
 
 
-class Builder:
-    """Collects the steps of a program over step 0, the scene."""
-
-    def __init__(self) -> None:
-        """Starts with the scene."""
-        self.steps: list[Step] = [Step("scene")]
-
-    def add(self, steps: Sequence[Step]) -> int:
-        """Appends steps numbered from the next one on; returns the number of the last."""
-        self.steps.extend(steps)
-        return len(self.steps) - 1
-
-    def describe(self, described: Described) -> int:
-        """Appends the steps of a described set; returns the number of the set's step."""
-        steps = described.steps(len(self.steps))
-        return self.add(steps) if steps else 0
-
-    def program(self) -> Program:
-        """Returns the canonical program that ends in the last step."""
-        return canonical(Program(steps=tuple(self.steps)))
-
-
 def build_chain(builder: Builder, one: int, moves: Sequence[ChainMove], finish: Finish) -> int:
     """Appends the moves from the instance of step ``one``, then the finish; returns the number of the answer's step."""
     for move in moves:
         described = builder.describe(move.described)
-        one = builder.add(move.kind.steps(one, described, len(builder.steps)))
-    return builder.add(finish.build(one, len(builder.steps)))
+        one = move.kind.build(builder, one, described)
+    return finish.build(builder, one)
