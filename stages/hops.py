@@ -11,6 +11,7 @@ Reasoning steps (add, compare, choose) are not hops. Only executed steps count: 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from schemas.program import Program
 from schemas.question import HopKind
@@ -21,7 +22,7 @@ from stages.operators.operator import Role, ValueType
 def hop_kinds(program: Program, executed: Sequence[int]) -> dict[int, HopKind]:
     """Returns the hops among the executed steps, by step number, with their kinds."""
     found: dict[int, HopKind] = {}
-    anchored = _anchored(program)
+    anchored = _anchored(tuple([(step.operator, step.inputs) for step in program.steps]))
     for number in executed:
         step = program.steps[number]
         role = operator_of(step.operator).role
@@ -35,13 +36,14 @@ def hop_kinds(program: Program, executed: Sequence[int]) -> dict[int, HopKind]:
     return found
 
 
-def _anchored(program: Program) -> list[bool]:
+@lru_cache(maxsize=20_000)
+def _anchored(skeleton: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[bool, ...]:
     """Returns per step whether its value depends on one instance."""
     anchored: list[bool] = []
-    for step in program.steps:
-        is_one = operator_of(step.operator).output is ValueType.ONE
-        anchored.append(is_one or any(anchored[i] for i in step.inputs))
-    return anchored
+    for operator, inputs in skeleton:
+        is_one = operator_of(operator).output is ValueType.ONE
+        anchored.append(is_one or any([anchored[i] for i in inputs]))
+    return tuple(anchored)
 
 
 def described_set_of(program: Program, number: int) -> int:

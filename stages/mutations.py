@@ -11,6 +11,7 @@ with the fast executor; `spliced` writes the whole mutated program, which the se
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.program import Program, Step, canonical
@@ -145,8 +146,8 @@ class Downstream:
         self.index = index
         self.program = program
         self.values = list(values)
-        self.dependants = _dependants(program)
-        self.seen: dict[tuple[int, tuple[Value | None, ...]], Value | None] = {}
+        self.dependants = _dependants(tuple([step.inputs for step in program.steps]))
+        self.seen: dict[tuple[Value | None, ...], Value | None] = {}
 
     def answer_of(self, mutation: Mutation) -> Value | None:
         """Returns the answer of the mutated program, None where it is undefined."""
@@ -162,21 +163,23 @@ class Downstream:
             return value
         if value == self.values[number]:
             return self.values[-1]
-        steps, seen = self.program.steps, self.seen
+        steps, seen, index = self.program.steps, self.seen, self.index
         changed = self.values.copy()
         changed[number] = value
         for later in self.dependants[number]:
-            key = (later, tuple([changed[i] for i in steps[later].inputs]))
+            step = steps[later]
+            key = (later, *[changed[i] for i in step.inputs])
             if key not in seen:
-                seen[key] = apply_step(self.index, steps[later], changed)
+                seen[key] = apply_step(index, step, changed)
             changed[later] = seen[key]
         return changed[-1]
 
 
-def _dependants(program: Program) -> list[list[int]]:
-    count = len(program.steps)
-    reached: list[set[int]] = [set() for _ in range(count)]
-    for number in range(count - 1, -1, -1):
-        for i in program.steps[number].inputs:
+@lru_cache(maxsize=20_000)
+def _dependants(inputs: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+    """Returns per step the later steps that depend on it, ascending."""
+    reached: list[set[int]] = [set() for _ in inputs]
+    for number in range(len(inputs) - 1, -1, -1):
+        for i in inputs[number]:
             reached[i] |= reached[number] | {number}
-    return [sorted(later) for later in reached]
+    return tuple(tuple(sorted(later)) for later in reached)

@@ -6,6 +6,7 @@ Wordings come from the operators' templates and are drawn by the caller's genera
 
 import random
 from collections.abc import Sequence
+from functools import cache
 
 from schemas.program import Program, Step
 from stages.execute import operator_of
@@ -25,6 +26,7 @@ class Narrator:
         self.rng = rng
         self.told = _told_instances(program)
         self.last: int | None = None
+        self._nouns: dict[int, NounPhrase] = {}
 
     def sentences(self) -> list[str]:
         """Returns the sentences in reading order.
@@ -38,6 +40,12 @@ class Narrator:
             self.last = number
         texts.append(self.ask(len(self.program.steps) - 1))
         return texts
+
+    def noun(self, number: int) -> NounPhrase:
+        """Returns the words of a described set, made once."""
+        if number not in self._nouns:
+            self._nouns[number] = noun_phrase(self.program, number)
+        return self._nouns[number]
 
     def introduce(self, number: int, position: int) -> str:
         """Returns the sentence that establishes one instance."""
@@ -68,11 +76,11 @@ class Narrator:
         truth, yes, no = (self.program.steps[i] for i in step.inputs)
         if truth.operator != "compare" or yes.operator != "extreme" or yes.inputs != no.inputs:
             raise ValueError(f"no wording for a choice by {truth.operator} between {yes.operator} and {no.operator}")
-        counted = [noun_phrase(self.program, self.program.steps[i].inputs[0]).plural for i in truth.inputs]
+        counted = [self.noun(self.program.steps[i].inputs[0]).plural for i in truth.inputs]
         condition = self._template("compare", str(truth.params[0])).format(first=counted[0], second=counted[1])
         return self._template("choose", "anchor").format(
             truth=condition,
-            thing=noun_phrase(self.program, yes.inputs[0]).singular,
+            thing=self.noun(yes.inputs[0]).singular,
             which=self._template("extreme", str(yes.params[0])),
             other=self._template("extreme", str(no.params[0])),
         )
@@ -88,7 +96,7 @@ class Narrator:
             case "measure":
                 return self._template("measure", str(step.params[0])).format(one=self.reference(step.inputs[0]))
             case "rank":
-                things = noun_phrase(self.program, step.inputs[1]).plural
+                things = self.noun(step.inputs[1]).plural
                 template = self._template("rank", str(step.params[0]))
                 return template.format(things=things, one=self.reference(step.inputs[0]))
             case "add" | "subtract" | "multiply" | "difference":
@@ -111,7 +119,7 @@ class Narrator:
         parts = union_parts(self.program, number)
         if len(parts) == 1 or any((self.values[i] or 0).bit_count() != 1 for i in parts):
             return ""
-        return listed([f"the {noun_phrase(self.program, i).singular}" for i in parts], conjunction)
+        return listed([f"the {self.noun(i).singular}" for i in parts], conjunction)
 
     def number_phrase(self, number: int) -> str:
         """Returns a number as a noun: "the number of cups to the left of it"."""
@@ -129,7 +137,7 @@ class Narrator:
             return "it"
         step = self.program.steps[number]
         if step.operator == "only" and number not in self.told:
-            return f"the {noun_phrase(self.program, step.inputs[0]).singular}"
+            return f"the {self.noun(step.inputs[0]).singular}"
         place = self.told.index(number)
         head = head_of(self.program, number)
         return f"the {head} you started with" if place == 0 else f"the {head} you found {ordinal_word(place + 1)}"
@@ -138,8 +146,8 @@ class Narrator:
         """Returns a set in words: its description, and where its members are (empty where no relation narrows it)."""
         step = self.program.steps[number]
         if operator_of(step.operator).role is not Role.RELATE:
-            return noun_phrase(self.program, number), ""
-        described = noun_phrase(self.program, step.inputs[-1])
+            return self.noun(number), ""
+        described = self.noun(step.inputs[-1])
         one = step.inputs[0]
         fields = {"one": self.reference(one)}
         if step.operator == "related":
@@ -160,20 +168,23 @@ class Narrator:
         return NounPhrase(f"other {described.singular}", f"other {described.plural}", described.head)
 
     def _side(self, relation: str, one: int) -> str:
-        templates = self._templates("related", relation)
+        templates = _templates_of("related", relation)
         if head_of(self.program, one) in LATERAL:
-            templates = [template for template in templates if "picture" in template] or templates
+            templates = tuple(template for template in templates if "picture" in template) or templates
         return self.rng.choice(templates)
 
-    def _templates(self, operator: str, key: str) -> list[str]:
-        prefix = f"{key}: "
-        found = [phrase[len(prefix) :] for phrase in operator_of(operator).phrases if phrase.startswith(prefix)]
-        if not found:
-            raise ValueError(f"operator {operator} has no wording for {key!r}")
-        return found
-
     def _template(self, operator: str, key: str) -> str:
-        return self.rng.choice(self._templates(operator, key))
+        found = _templates_of(operator, key)
+        return found[int(self.rng.random() * len(found))]
+
+
+@cache
+def _templates_of(operator: str, key: str) -> tuple[str, ...]:
+    prefix = f"{key}: "
+    found = tuple(phrase[len(prefix) :] for phrase in operator_of(operator).phrases if phrase.startswith(prefix))
+    if not found:
+        raise ValueError(f"operator {operator} has no wording for {key!r}")
+    return found
 
 
 def described_root(program: Program, number: int) -> int:

@@ -43,6 +43,8 @@ class _Teller:
         self.certified = certified
         self.narrator = Narrator(certified.program, certified.values, rng)
         self.said = self.narrator.sentences()
+        self.facts: dict[int, str] = {}
+        self.evidence: dict[int, tuple[tuple[str, ...], Boxes]] = {}
 
     def question(self) -> str:
         return " ".join(self.said)
@@ -125,6 +127,11 @@ class _Teller:
 
     def _evidence(self, number: int) -> tuple[tuple[str, ...], Boxes]:
         """The instances a step lands on: one referent, the counted set, or the instance that was read."""
+        if number not in self.evidence:
+            self.evidence[number] = self._find_evidence(number)
+        return self.evidence[number]
+
+    def _find_evidence(self, number: int) -> tuple[tuple[str, ...], Boxes]:
         step = self.program.steps[number]
         if operator_of(step.operator).output is ValueType.ONE:
             members = [self._defined(number)]
@@ -146,6 +153,12 @@ class _Teller:
         return f"the {' '.join([*words, instance.category])} centred at ({x:.0f}, {y:.0f})"
 
     def _fact(self, number: int) -> str:
+        """What a step finds, in words, said the same way wherever it is said."""
+        if number not in self.facts:
+            self.facts[number] = self._state(number)
+        return self.facts[number]
+
+    def _state(self, number: int) -> str:
         step, value = self.program.steps[number], self.values[number]
         match step.operator:
             case "count":
