@@ -55,6 +55,7 @@ class SecondExecutor:
         self._spans: list[tuple[int, int, tuple[Span, ...]]] = []
         self._has_contact = False
         self._load(scenes)
+        self.connection.execute("CREATE TEMP TABLE contact (a INTEGER, b INTEGER)")
 
     def __enter__(self) -> "SecondExecutor":
         """Returns itself."""

@@ -2,14 +2,20 @@
 
 import hashlib
 import random
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeVar
 
 from schemas.category import Category
+from schemas.image import Image
 from schemas.instance import SPAN_GRID, Attribute, Instance, Span
 from schemas.mask import Rle
 from schemas.program import Param, Program, Step, canonical
 from schemas.scene import Scene
+from stages.execute import apply_step
 from stages.operators import load_operators
-from stages.operators.operator import Operator, ValueType
+from stages.operators.operator import Operator, Value, ValueType
+from stages.scene_index import SceneIndex
 from stages.terms import REGIONS, Key, Relation
 from tests.makers import make_image
 
@@ -18,6 +24,7 @@ COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "black", "white
 SIZES = {"small": 38, "medium": 58, "large": 86}
 SUPPORTS = frozenset({"colour", "size", "material", "digit", "points", "pips", "depth"})
 WIDTH, HEIGHT = 512, 384
+T = TypeVar("T")
 
 
 def random_scene(name: str, fewest: int = 5, most: int = 12) -> Scene:
@@ -40,18 +47,7 @@ def random_scene(name: str, fewest: int = 5, most: int = 12) -> Scene:
             continue
         boxes.append(box)
         instances.append(_instance(rng, image.image_id, box, (rng.choice(categories), rng.choice(colours), size)))
-    present = sorted({instance.category for instance in instances})
-    rows = tuple(
-        Category(
-            image_id=image.image_id,
-            category=category,
-            instance_count=sum(instance.category == category for instance in instances),
-            countable=True,
-        )
-        for category in present
-    )
-    ordered = tuple(sorted(instances, key=lambda instance: instance.instance_id))
-    return Scene(image=image, instances=ordered, categories=rows, supports=SUPPORTS)
+    return scene_of(image, instances)
 
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
@@ -96,48 +92,98 @@ def _spans(box: tuple[float, float, float, float]) -> tuple[Span, ...]:
     return tuple(Span(y=y, x0=columns[0], x1=columns[1]) for y in rows)
 
 
-def random_program(rng: random.Random, most_steps: int = 14) -> Program:
-    """Returns a random well-typed canonical program ending in a number; it may well be undefined on a scene."""
-    operators = [operator for name, operator in sorted(load_operators().items()) if name != "instance"]
+def random_program(rng: random.Random, most_steps: int = 14, index: SceneIndex | None = None) -> Program:
+    """Returns a random well-typed canonical program ending in a number; it may well be undefined on a scene.
+
+    With an index, two undefined steps in three are drawn again on its scene: most programs mean something there.
+    """
     steps = [Step("scene")]
-    types = [ValueType.SET]
+    types: dict[ValueType, list[int]] = {ValueType.SET: [0]}
+    values: list[Value | None] = [None if index is None else index.everything]
     while len(steps) < most_steps:
-        possible = [operator for operator in operators if operator.inputs and set(operator.inputs) <= set(types)]
-        operator = rng.choice(possible)
-        inputs = tuple(
-            _recent(rng, [i for i, kind in enumerate(types) if kind is wanted]) for wanted in operator.inputs
-        )
-        steps.append(Step(operator.name, inputs, _random_params(rng, operator)))
-        types.append(operator.output)
-    numbers = [i for i, kind in enumerate(types) if kind is ValueType.NUMBER]
+        for _ in range(4):
+            step = _random_step(rng, types, index)
+            value = None if index is None else apply_step(index, step, values)
+            if value is not None or rng.random() < 0.35:
+                break
+        types.setdefault(load_operators()[step.operator].output, []).append(len(steps))
+        steps.append(step)
+        values.append(value)
+    numbers = types.get(ValueType.NUMBER, [])
     if not numbers:
-        sets = [i for i, kind in enumerate(types) if kind is ValueType.SET]
-        steps.append(Step("count", (sets[-1],)))
+        steps.append(Step("count", (types[ValueType.SET][-1],)))
         numbers = [len(steps) - 1]
-    return canonical(Program(steps=tuple(steps[: rng.choice(numbers) + 1])))
+    return canonical(Program(steps=tuple(steps[: _recent(rng, numbers) + 1])))
+
+
+def _random_step(rng: random.Random, types: dict[ValueType, list[int]], index: SceneIndex | None) -> Step:
+    operator = _pick(rng, _possible(frozenset(types), index is not None))
+    inputs = tuple([_recent(rng, types[wanted]) for wanted in operator.inputs])
+    return Step(operator.name, inputs, _random_params(rng, operator, index))
+
+
+@lru_cache
+def _possible(types: frozenset[ValueType], with_ids: bool) -> tuple[Operator, ...]:
+    usable = [operator for _, operator in sorted(load_operators().items()) if set(operator.inputs) <= types]
+    return tuple(operator for operator in usable if operator.name != "instance" or with_ids)
+
+
+def _pick(rng: random.Random, choices: Sequence[T]) -> T:
+    """As `rng.choice`, in half the time."""
+    return choices[int(rng.random() * len(choices))]
 
 
 def _recent(rng: random.Random, choices: list[int]) -> int:
-    return choices[-1] if rng.random() < 0.5 else rng.choice(choices)
+    return choices[-1] if rng.random() < 0.65 else _pick(rng, choices)
 
 
-def _random_params(rng: random.Random, operator: Operator) -> tuple[Param, ...]:
-    pools: dict[str, tuple[Param, ...]] = {
-        "category": CATEGORIES,
-        "relation": tuple(Relation),
-        "half": REGIONS,
-        "how": ("more", "fewer", "equal"),
-        "n": (1, 2, 3),
-    }
+_LOOKS: dict[str, tuple[str, ...]] = {"colour": COLOURS, "size": tuple(SIZES), "material": ("metal", "rubber")}
+_POOLS: dict[str, tuple[Param, ...]] = {
+    "category": CATEGORIES,
+    "relation": tuple(Relation),
+    "half": REGIONS,
+    "how": ("more", "fewer", "equal"),
+    "n": (1, 2, 3),
+    "key": tuple(Key),
+}
+_KEYS: dict[str, tuple[str, ...]] = {"same_attribute": tuple(_LOOKS), "read": ("digit",), "measure": ("points", "pips")}
+
+
+def _random_params(rng: random.Random, operator: Operator, index: SceneIndex | None) -> tuple[Param, ...]:
+    if operator.name == "instance":
+        return (_pick(rng, index.instances).instance_id if index and rng.random() < 0.9 else "nobody",)
     if operator.name == "attribute":
-        key = rng.choice(("colour", "size", "material"))
-        values = {"colour": COLOURS, "size": tuple(SIZES), "material": ("metal", "rubber")}[key]
-        return key, rng.choice(values)
-    keys: dict[str, tuple[Param, ...]] = {
-        "same_attribute": ("colour", "size", "material"),
-        "read": ("digit",),
-        "measure": ("points",),
-    }
-    return tuple(
-        rng.choice(pools[name] if name != "key" else keys.get(operator.name, tuple(Key))) for name in operator.params
+        key = _pick(rng, tuple(_LOOKS))
+        return key, _pick(rng, _LOOKS[key])
+    if operator.name in _KEYS:
+        return (_pick(rng, _KEYS[operator.name]),)
+    if operator.name == "category" and index is not None and rng.random() < 0.8:
+        return (_pick(rng, tuple(index.category_bits)),)
+    return tuple([_pick(rng, _POOLS[name]) for name in operator.params])
+
+
+def grid_scene(name: str, cell: int = 32) -> Scene:
+    """Returns a scene full of ties: equal things on a coarse grid, some without depth, looks or a readable number."""
+    rng = random.Random(name)
+    image = make_image(width=256, height=256, image_id=hashlib.sha256(name.encode()).hexdigest())
+    places = rng.sample([(x, y) for x in range(8) for y in range(8)], rng.randint(0, 10))
+    instances = []
+    for x, y in places:
+        side = rng.choice((cell, cell, 2 * cell))
+        box = (float(x * cell), float(y * cell), float(x * cell + side), float(y * cell + side))
+        made = _instance(rng, image.image_id, box, (rng.choice(CATEGORIES[:3]), rng.choice(COLOURS[:2]), "small"))
+        kept = tuple(a for a in made.attributes if rng.random() < 0.8)
+        depth = None if rng.random() < 0.1 else rng.randint(0, 3) / 4
+        instances.append(made.model_copy(update={"attributes": kept, "depth": depth}))
+    return scene_of(image, instances)
+
+
+def scene_of(image: Image, instances: Sequence[Instance]) -> Scene:
+    """Returns a scene in which everything is known and every category may be counted."""
+    names = [instance.category for instance in instances]
+    rows = tuple(
+        Category(image_id=image.image_id, category=name, instance_count=names.count(name), countable=True)
+        for name in sorted(set(names))
     )
+    ordered = tuple(sorted(instances, key=lambda instance: instance.instance_id))
+    return Scene(image=image, instances=ordered, categories=rows, supports=SUPPORTS)
