@@ -32,10 +32,17 @@ class Program(Record):
     @classmethod
     def from_json(cls, text: str) -> "Program":
         """Returns the program of a JSON text; raises ValueError where it has another form."""
-        rows = json.loads(text)
-        if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 3 for row in rows):
-            raise ValueError("a program is a JSON list of [operator, inputs, params]")
+        try:
+            rows = json.loads(text)
+        except RecursionError:
+            raise ValueError("a program is not that deep") from None
+        if not isinstance(rows, list) or not all(_is_row(row) for row in rows):
+            raise ValueError("a program is a JSON list of [operator, [inputs], [params]]")
         return cls(steps=tuple(Step(name, tuple(inputs), tuple(params)) for name, inputs, params in rows))
+
+
+def _is_row(row: object) -> bool:
+    return isinstance(row, list) and len(row) == 3 and isinstance(row[1], list) and isinstance(row[2], list)
 
 
 def canonical(program: Program) -> Program:

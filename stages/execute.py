@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from schemas.program import Program, Step
 from stages.operators import load_operators
-from stages.operators.operator import Operator, Value, ValueType
+from stages.operators.operator import MAX_NUMBER, Operator, Value, ValueType
 from stages.scene_index import SceneIndex
 from stages.terms import DEPTH_KEYS, DEPTH_RELATIONS, REGIONS, Key, Relation
 
+MAX_STEPS = 200
 _CHOICES = frozenset({"choose", "choose_number"})
 _PARAM_VALUES: dict[str, frozenset[str]] = {
     "relation": frozenset(Relation),
@@ -29,8 +30,8 @@ def check_program(program: Program) -> None:
     Raises:
         ValueError: naming the step, what it has and what it should have.
     """
-    if not program.steps:
-        raise ValueError("a program has at least one step")
+    if not 1 <= len(program.steps) <= MAX_STEPS:
+        raise ValueError(f"a program has 1 to {MAX_STEPS} steps, this one {len(program.steps)}")
     operators = load_operators()
     types: list[ValueType] = []
     for number, step in enumerate(program.steps):
@@ -56,7 +57,7 @@ def _check_params(number: int, step: Step, operator: Operator) -> None:
         allowed = _PARAM_VALUES.get(name)
         if name == "key" and operator.name in _ORDERED_BY_KEY:
             allowed = frozenset(Key)
-        if name == "n" and (not isinstance(value, int) or value < 1):
+        if name == "n" and (not isinstance(value, int) or not 1 <= value <= MAX_NUMBER):
             raise ValueError(f"step {number}: n must be a positive integer, got {value!r}")
         if allowed is not None and value not in allowed:
             raise ValueError(f"step {number}: {name} must be one of {sorted(allowed)}, got {value!r}")

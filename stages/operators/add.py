@@ -1,13 +1,13 @@
 """add(Number, Number) -> Number: the sum."""
 
 from schemas.program import Param, Step
-from stages.operators.operator import Example, Operator, Role, Value, ValueType
+from stages.operators.operator import MAX_NUMBER, Example, Operator, Role, Value, ValueType, bounded
 from stages.scene_index import SceneIndex
 
 
-def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...]) -> Value:
-    """Returns the sum."""
-    return inputs[0] + inputs[1]
+def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...]) -> Value | None:
+    """Returns the sum; undefined beyond `MAX_NUMBER`."""
+    return bounded(inputs[0] + inputs[1])
 
 
 OPERATOR = Operator(
@@ -16,9 +16,10 @@ OPERATOR = Operator(
     output=ValueType.NUMBER,
     role=Role.REASON,
     run=run,
-    sql="""
+    sql=f"""
         SELECT cur.node, x.val + y.val AS val
         FROM cur JOIN numbers x ON x.node = cur.a JOIN numbers y ON y.node = cur.b
+        WHERE abs(x.val + y.val) <= {MAX_NUMBER}
     """,
     example=Example(
         (

@@ -48,6 +48,20 @@ def certain(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, .
     return float("inf")
 
 
+MAX_NUMBER = 10**9
+"""Largest absolute value of a number: beyond it a result is undefined, so that products of two fit 64 bits in SQL."""
+
+
+def bounded(number: int) -> int | None:
+    """Returns the number, None beyond `MAX_NUMBER`."""
+    return number if abs(number) <= MAX_NUMBER else None
+
+
+def parsed(text: str | None) -> int | None:
+    """Returns the number written in one to nine decimal digits, None for anything else."""
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) <= 9 else None
+
+
 def no_flip(params: tuple[Param, ...]) -> None:
     """Returns None: the predicate has no opposite."""
     return None

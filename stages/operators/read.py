@@ -1,14 +1,14 @@
 """read(One; key) -> Number: the number written on the instance."""
 
 from schemas.program import Param, Step
-from stages.operators.operator import Example, Operator, Role, Value, ValueType
+from stages.operators.operator import Example, Operator, Role, Value, ValueType, parsed
 from stages.scene_index import SceneIndex
 
 
 def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...]) -> Value | None:
     """Returns the number; undefined where the instance shows none."""
     value = index.values.get(str(params[0]), [None] * index.n)[inputs[0]]
-    return int(value) if value is not None and value.isdecimal() else None
+    return parsed(value)
 
 
 def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...], output: Value) -> float:
@@ -26,7 +26,7 @@ OPERATOR = Operator(
         SELECT cur.node, CAST(attr.value AS BIGINT) AS val
         FROM cur JOIN ones ON ones.node = cur.a
         JOIN attr ON attr.inst = ones.inst AND attr.key = cur.p0
-        WHERE regexp_full_match(attr.value, '[0-9]+')
+        WHERE regexp_full_match(attr.value, '[0-9]{1,9}')
     """,
     example=Example(
         (Step("scene"), Step("category", (0,), ("box",)), Step("only", (1,)), Step("read", (2,), ("digit",))),

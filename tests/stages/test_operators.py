@@ -234,7 +234,7 @@ def test_a_name_that_is_not_the_files_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ((), "at least one step"),
+        ((), "1 to 200 steps"),
         ((Step("fly"),), "step 0: unknown operator 'fly'"),
         ((Step("count", (0,)),), "must be earlier steps"),
         ((Step("count", (-1,)),), "must be earlier steps"),
