@@ -22,7 +22,13 @@ from schemas.segmentation import Segmentation, lost_categories
 from stages.colours import name_colour
 from stages.masks import BoolMask, rle_to_mask
 
-VERSION = 1
+VERSION = 2
+
+EASILY_CONFUSED = tuple(
+    "apple,backpack,banana,bench,bottle,bowl,broccoli,carrot,cell phone,chair,cup,donut,fork,handbag,keyboard,knife,"
+    "mouse,orange,oven,remote,spoon,suitcase,toaster,tv,vase,wine glass".split(",")
+)
+"""Small ones are taken for something else, or for nothing: a bag for a coat, a cooker for a worktop."""
 
 
 class DescribeConfig(BaseModel):
@@ -33,8 +39,11 @@ class DescribeConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    min_area_share: float = Field(default=0.004, ge=0, le=1)
+    min_area_share: float = Field(default=0.003, ge=0, le=1)
     """A photo's category with an instance below this share of the image has probably more that nobody outlined."""
+    easily_confused: tuple[str, ...] = EASILY_CONFUSED
+    min_confused_share: float = Field(default=0.006, ge=0, le=1)
+    """The same limit for categories that people mix up with others or that a photo holds more of than are outlined."""
     max_instances: int = Field(default=12, gt=0)
     max_box_iou: float = Field(default=0.6, gt=0, le=1)
     """Above this overlap of two boxes, whether there are one or two things is unclear."""
@@ -44,7 +53,10 @@ class DescribeConfig(BaseModel):
     """Ring of a mask that is not looked at for its colour: outlines are drawn by hand."""
     min_colour_pixels: int = Field(default=150, gt=0)
     colourless_categories: tuple[str, ...] = ("person",)
-    uncountable_categories: tuple[tuple[str, str], ...] = (("dining table", "has no clear limits"),)
+    uncountable_categories: tuple[tuple[str, str], ...] = (
+        ("dining table", "has no clear limits"),
+        ("book", "looks like a box, a leaflet or a magazine"),
+    )
     """Singular noun and why people disagree about its number."""
 
 
@@ -125,10 +137,10 @@ def _too_many(_: str, members: Sequence[Instance], __: Image, config: DescribeCo
     return f"{len(members)} instances, more than {config.max_instances}" if over else ""
 
 
-def _some_tiny(_: str, members: Sequence[Instance], image: Image, config: DescribeConfig) -> str:
+def _some_tiny(name: str, members: Sequence[Instance], image: Image, config: DescribeConfig) -> str:
     share = min(instance.area for instance in members) / (image.width * image.height)
-    tiny = share < config.min_area_share
-    return f"the smallest covers {share:.2%} of the image, less than {config.min_area_share:.2%}" if tiny else ""
+    limit = config.min_confused_share if name in config.easily_confused else config.min_area_share
+    return f"the smallest covers {share:.2%} of the image, less than {limit:.2%}" if share < limit else ""
 
 
 def _cut_off(_: str, members: Sequence[Instance], image: Image, config: DescribeConfig) -> str:
@@ -144,8 +156,8 @@ def _some_overlap(_: str, members: Sequence[Instance], __: Image, config: Descri
     return f"two boxes overlap by IoU {most:.2f}, above {config.max_box_iou}" if most > config.max_box_iou else ""
 
 
-_STILL_SELECTABLE = frozenset({DropReason.CATEGORY_HAS_TINY_INSTANCES, DropReason.CATEGORY_TRUNCATED})
-"""Reasons that forbid counting only: a large one that is clearly nearest or leftmost is so whatever is overlooked."""
+_STILL_SELECTABLE = frozenset({DropReason.CATEGORY_TRUNCATED})
+"""Reasons that forbid counting only: what is cut off by the border can still be the nearest or the leftmost one."""
 
 _RULES: tuple[tuple[DropReason, _Rule], ...] = (
     (DropReason.CATEGORY_NOT_COUNTABLE, _named_uncountable),

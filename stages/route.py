@@ -6,7 +6,7 @@ not accepted.
 
 Within a cell (finish, direction, form of the final description) the accepted answers of a count are uniform over
 ``1..m``. Supports of different cells are nested, so the best guess from the words alone is always 1, whatever the
-words: that is chance, and nothing beats it. Numbers read off things are even by themselves and are only capped. The
+words: that is chance, and nothing beats it. Images that offer few candidates choose first. Numbers read off things are even by themselves and are only capped. The
 decision is global: it sees every shard, so quotas cannot drift apart between workers.
 """
 
@@ -55,7 +55,8 @@ class Candidate(NamedTuple):
 
 def route(candidates: Sequence[Candidate], config: RouteConfig, seed: int) -> tuple[Decision, ...]:
     """Returns one decision per candidate, ordered by question id; independent of the order they come in."""
-    ordered = sorted(candidates, key=lambda candidate: _ticket(seed, candidate.question_id))
+    offers = Counter(candidate.image_id for candidate in candidates)
+    ordered = sorted(candidates, key=lambda c: (offers[c.image_id], _ticket(seed, c.question_id)))
     full = [candidate for candidate in ordered if candidate.variant == Variant.FULL]
     reasons = _balance(full, config)
     reasons |= _per_image([c for c in full if c.question_id not in reasons], config)

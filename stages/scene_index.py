@@ -21,7 +21,7 @@ class MarginConfig(Record):
 
     side_gap: float = Field(default=0.04, gt=0)
     """Least centroid distance of left/right (of the width) and above/below (of the height)."""
-    side_overlap: float = Field(default=0.5, ge=0)
+    side_overlap: float = Field(default=0.4, ge=0)
     """Least centroid distance in units of the larger extent along the axis: at 0.5 a centre clears the other's edge."""
     order_gap: float = Field(default=0.04, gt=0)
     """Least lead of an extreme instance, by centroid and by edge."""
@@ -35,7 +35,7 @@ class MarginConfig(Record):
     """Least difference of depth, in the source's unit."""
     confidence: float = Field(default=0.6, gt=0, le=1)
     """Least confidence of an attribute, of those that have it and of those that have another."""
-    visible_area: float = Field(default=0.004, gt=0, lt=1)
+    visible_area: float = Field(default=0.003, gt=0, lt=1)
     """Least visible area of a referent, as a share of the picture's."""
     contact_cells: int = Field(default=2, gt=0)
     """Least number of grid cells in contact, and least empty cells between instances that do not touch."""

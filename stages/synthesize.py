@@ -34,9 +34,9 @@ class SynthesizeConfig(Record):
 
     per_image: int = Field(default=4, ge=1)
     """Families wanted per image in the end."""
-    oversample: float = Field(default=3.0, ge=1)
+    oversample: float = Field(default=4.0, ge=1)
     """Families made per family wanted."""
-    attempts_per_family: int = Field(default=40, ge=1)
+    attempts_per_family: int = Field(default=60, ge=1)
     """Draws spent per family before the image is left."""
     variants: bool = True
     """Whether half and single-hop variants are made too."""

@@ -63,10 +63,10 @@ OPERATOR = Operator(
         (Step("scene"), Step("category", (0,), ("box",)), Step("only", (1,)), Step("rank", (2, 0), ("leftmost",))), 3
     ),
     phrases=(
-        "leftmost: If you count the {things} from left to right, which place does {one} have (1 = first)?",
-        "rightmost: If you count the {things} from right to left, which place does {one} have (1 = first)?",
-        "highest: If you count the {things} from the top of the picture down, which place does {one} have (1 = first)?",
-        "lowest: If you count the {things} from the bottom of the picture up, which place does {one} have (1 = first)?",
+        "leftmost: If you count {things} from left to right, which place does {one} have (1 = first)?",
+        "rightmost: If you count {things} from right to left, which place does {one} have (1 = first)?",
+        "highest: If you count {things} from the top of the picture down, which place does {one} have (1 = first)?",
+        "lowest: If you count {things} from the bottom of the picture up, which place does {one} have (1 = first)?",
     ),
     params=("key",),
     margin=margin,

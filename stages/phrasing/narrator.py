@@ -96,7 +96,8 @@ class Narrator:
             case "measure":
                 return self._template("measure", str(step.params[0])).format(one=self.reference(step.inputs[0]))
             case "rank":
-                things = self.noun(step.inputs[1]).plural
+                names = self._names(step.inputs[1], "and")
+                things = names or f"the {self.noun(step.inputs[1]).plural}"
                 template = self._template("rank", str(step.params[0]))
                 return template.format(things=things, one=self.reference(step.inputs[0]))
             case "add" | "subtract" | "multiply" | "difference":
@@ -200,15 +201,20 @@ def head_of(program: Program, number: int) -> str:
 
 
 def _told_instances(program: Program) -> list[int]:
-    """Returns the instance steps that get a sentence: not branches of a choice, not names used in passing."""
+    """Returns the instance steps that get a sentence: not branches of a choice, not names used only in passing."""
+    branches: set[int] = set()
     passing: set[int] = set()
+    started: set[int] = set()
     for step in program.steps:
         if step.operator == "choose":
-            passing.update(step.inputs[1:])
-        if step.operator in ("between", "closer") and _is_name(program, step.inputs[1]):
+            branches.update(step.inputs[1:])
+        elif step.operator in ("between", "closer") and _is_name(program, step.inputs[1]):
             passing.add(step.inputs[1])
+            started.add(step.inputs[0])
+        else:
+            started.update(step.inputs)
     ones = [i for i, step in enumerate(program.steps) if operator_of(step.operator).output is ValueType.ONE]
-    return [i for i in ones if i not in passing]
+    return [i for i in ones if i not in branches and (i not in passing or i in started)]
 
 
 def _is_name(program: Program, number: int) -> bool:

@@ -16,6 +16,7 @@ from stages.scene_index import SceneIndex
 from stages.terms import DEPTH_RELATIONS, NUMBER_KEYS, OPPOSITE_RELATION, Relation
 
 MAX_COUNT = 9
+_RANKED_BY = ("leftmost", "rightmost", "highest", "lowest")
 FINISH_HOPS = {"read_plus_count": 2, "counts_apart": 2}
 """Hops of the finishes that perceive two numbers; every other perceives one."""
 
@@ -57,8 +58,8 @@ def _makers(index: SceneIndex, several: list[Described], singles: list[Described
             if not described.bits & other.bits:
                 yield "between", partial(_count_with_other, index, described, other, "between")
                 yield "closer", partial(_count_with_other, index, described, other, "closer")
-        if len(described.categories) == 1 and described.bits.bit_count() >= 4:
-            for key in ("leftmost", "rightmost"):
+        if len(described.categories) >= 1 and described.bits.bit_count() >= 3:
+            for key in _RANKED_BY:
                 yield "rank", partial(_rank, index, described, key)
     yield from _looks(index, several)
     yield from _numbers(index, several, relations)
@@ -181,7 +182,7 @@ def _rank(index: SceneIndex, described: Described, key: str) -> Finish:
 
     def is_safe(x: int) -> bool:
         value = values[x]
-        if size < 4 or value is None or 2 * value == size + 1:
+        if value is None or 2 * value == size + 1:
             return False
         return rank.margin(index, (x, bits), (key,), value) >= 1
 
