@@ -6,8 +6,9 @@ not accepted.
 
 Within a cell (finish, direction, form of the final description) the accepted answers of a count are uniform over
 ``1..m``. Supports of different cells are nested, so the best guess from the words alone is always 1, whatever the
-words: that is chance, and nothing beats it. Images that offer few candidates choose first. Numbers read off things are even by themselves and are only capped. The
-decision is global: it sees every shard, so quotas cannot drift apart between workers.
+words: that is chance, and nothing beats it. Numbers read off things are even by themselves and are only capped. Images
+that offer few candidates choose first. The decision is global: it sees every shard, so quotas cannot drift apart
+between workers.
 """
 
 import hashlib
