@@ -151,13 +151,13 @@ _KEYS: dict[str, tuple[str, ...]] = {"same_attribute": tuple(_LOOKS), "read": ("
 
 def _random_params(rng: random.Random, operator: Operator, index: SceneIndex | None) -> tuple[Param, ...]:
     if operator.name == "instance":
-        return (_pick(rng, index.instances).instance_id if index and rng.random() < 0.9 else "nobody",)
+        return (_pick(rng, index.instances).instance_id if index and index.n and rng.random() < 0.9 else "nobody",)
     if operator.name == "attribute":
         key = _pick(rng, tuple(_LOOKS))
         return key, _pick(rng, _LOOKS[key])
     if operator.name in _KEYS:
         return (_pick(rng, _KEYS[operator.name]),)
-    if operator.name == "category" and index is not None and rng.random() < 0.8:
+    if operator.name == "category" and index is not None and index.n and rng.random() < 0.8:
         return (_pick(rng, tuple(index.category_bits)),)
     return tuple([_pick(rng, _POOLS[name]) for name in operator.params])
 
