@@ -42,10 +42,14 @@ def main() -> None:
     except ConservationError as error:
         _fail(f"records were lost or invented, which is a bug: {error}", BUG)
     except (typer.Abort, KeyboardInterrupt):
-        _fail("stopped; what was finished is kept, the same command goes on from there", INTERRUPTED)
+        code = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    if code == INTERRUPTED:  # also what the command line makes of Ctrl-C
+        sys.stderr.write("hopyard: stopped; what was finished is kept, the same command goes on from there\n")
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)  # threads and worker processes that are still at work have nothing left to save
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipelines.options import RunOptions
     from pipelines.produce import RunResult
     from pipelines.progress import Watcher
+    from schemas.manifest import Failure
 
 FAILED_RECORDS = 1
 
@@ -160,11 +161,20 @@ def _report_run(result: "RunResult") -> int:
         _offer(result)
     except UserError as error:
         typer.echo(f"not published: {error}")
-    for failure in [failure for manifest in result.manifests for failure in manifest.failures][:10]:
-        typer.echo(f"failed in {failure.stage}: {failure.id}: {failure.error}", err=True)
-    if result.failed:
-        typer.echo(f"hopyard: {result.failed} records failed; the same command tries them again", err=True)
-    return FAILED_RECORDS if result.failed else 0
+    return _report_failures([failure for manifest in result.manifests for failure in manifest.failures])
+
+
+def _report_failures(failures: "list[Failure]") -> int:
+    """Prints each kind of failure once, with one record that met it; returns the exit code."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for failure in failures:
+        kinds.setdefault((failure.stage, failure.error), []).append(failure.id)
+    for (stage, error), ids in list(kinds.items())[:10]:
+        more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        typer.echo(f"failed in {stage}: {ids[0]}{more}: {error[:300]}", err=True)
+    if failures:
+        typer.echo(f"hopyard: {len(failures)} records failed; the same command tries them again", err=True)
+    return FAILED_RECORDS if failures else 0
 
 
 def _offer(result: "RunResult") -> None:

@@ -35,7 +35,7 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor.shutdown(wait=kind is not KeyboardInterrupt, cancel_futures=True)
 
     def run(self, job: Job) -> ShardManifest:
         """Returns the manifest of one job, waiting for it.

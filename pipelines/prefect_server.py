@@ -96,6 +96,7 @@ def _own_server(home: Path, watcher: Watcher) -> Iterator[str]:
             stdout=log,
             stderr=log,
             env={**os.environ, **LEAN, "PREFECT_API_URL": "", "PREFECT_HOME": str(home)},
+            start_new_session=True,  # Ctrl-C is for the run, which still has things to tell the server
         )
     try:
         _await(process, url, home / "server.log")
