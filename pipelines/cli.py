@@ -30,32 +30,35 @@ for command in (run, scenes, verify, query, why, show, publish):
 
 
 def main() -> None:
-    """Runs the command line and exits with its code."""
+    """Runs the command line and ends the process with its exit code."""
     sys.excepthook = _report
+    _end(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Returns the exit code of a command line, whose mistakes are told in one line."""
     try:
         # Not app(...): that would put another excepthook in place of ours.
-        code = typer.main.get_command(app)(sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = typer.main.get_command(app)(arguments or ["--help"], standalone_mode=False)
     except UserError as error:
-        _fail(str(error), USER_ERROR)
+        return _fail(str(error), USER_ERROR)
     except TyperException as error:
-        _fail(f"{error.format_message()} (--help shows the options)", error.exit_code)
+        return _fail(f"{error.format_message()} (--help shows the options)", error.exit_code)
     except ConservationError as error:
-        _fail(f"records were lost or invented, which is a bug: {error}", BUG)
+        return _fail(f"records were lost or invented, which is a bug: {error}", BUG)
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return 0
     if code == INTERRUPTED:  # also what the command line makes of Ctrl-C
-        sys.stderr.write("hopyard: stopped; what was finished is kept, the same command goes on from there\n")
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)  # threads and worker processes that are still at work have nothing left to save
-    sys.exit(code if isinstance(code, int) else 0)
+        return _fail("stopped; what was finished is kept, the same command goes on from there", INTERRUPTED)
+    return code if isinstance(code, int) else 0
 
 
-def _fail(text: str, code: int) -> None:
-    print(f"hopyard: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201 - the one message of a failed command
-    sys.exit(code)
+def _fail(text: str, code: int) -> int:
+    sys.stderr.write(f"hopyard: {' '.join(text.split())}\n")
+    return code
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -65,3 +68,11 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     else:
         text = " ".join(f"{kind.__name__}: {error}".split())
         sys.stderr.write(f"hopyard: unexpected {text} (HOPYARD_DEBUG=1 shows where)\n")
+    _end(1)
+
+
+def _end(code: int) -> None:
+    """Ends the process at once: nothing is left to save, and what libraries say at their end helps nobody."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -26,6 +26,7 @@ class Pool:
         self._executor: ProcessPoolExecutor | None = None
         if workers > 1:
             os.environ.setdefault("OMP_NUM_THREADS", "1")
+            os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")  # it tidies up after Ctrl-C, and says so
             self._executor = ProcessPoolExecutor(workers, worker_context(), _start_worker, (root,))
 
     def __enter__(self) -> "Pool":

@@ -26,15 +26,10 @@ Hopyard = Callable[..., Said]
 
 
 @pytest.fixture
-def hopyard(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Hopyard:
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-
+def hopyard(capfd: pytest.CaptureFixture[str]) -> Hopyard:
     def call(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["hopyard", *map(str, arguments)])
         capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return Said(end.value.code, *capfd.readouterr())
+        return Said(cli.run_command([str(argument) for argument in arguments]), *capfd.readouterr())
 
     return call
 
