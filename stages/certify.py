@@ -7,6 +7,7 @@ stages.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pydantic import Field
@@ -22,6 +23,8 @@ from stages.operators.operator import Value, ValueType
 from stages.scene_index import SceneIndex
 
 VERSION = 1
+_OTHER_NUMBERS = (0, 1, 7, 1000)
+"""What a perceived number is replaced by to see whether it matters."""
 
 
 class CertifyConfig(Record):
@@ -165,6 +168,8 @@ def _prove_hops(
         for mutation in mutations:
             if downstream.answer_of(mutation) == gold:
                 return _dead(program, mutation)
+        if _is_idle(downstream, program, hop, gold):
+            return Rejected(DropReason.DEAD_HOP, f"any value of step {hop} leaves the answer as it is")
         strays = index.members(stray_members(program, hop, values))
         hits = sum(downstream.answer_if(hop, stray) == gold for stray in strays)
         total += len(mutations) + len(strays)
@@ -174,6 +179,13 @@ def _prove_hops(
             return Rejected(DropReason.LUCK_ABOVE_BOUND, detail)
         proofs.append(proof)
     return found._replace(hops=tuple(proofs), luck=max(proof.luck for proof in proofs), mutations=total)
+
+
+def _is_idle(downstream: Downstream, program: Program, hop: int, gold: int) -> bool:
+    """Whether a perceived number or truth could be anything: added and taken away again, or times nothing."""
+    output = operator_of(program.steps[hop].operator).output
+    others: Sequence[Value] = (False, True) if output is ValueType.TRUTH else _OTHER_NUMBERS
+    return output is not ValueType.ONE and all(downstream.answer_if(hop, other) == gold for other in others)
 
 
 def _hop_proof(program: Program, hop: int, kind: HopKind, counted: tuple[int, int]) -> HopProof:

@@ -29,6 +29,16 @@ EASILY_CONFUSED = tuple(
     "mouse,orange,oven,remote,spoon,suitcase,toaster,tv,vase,wine glass".split(",")
 )
 """Small ones are taken for something else, or for nothing: a bag for a coat, a cooker for a worktop."""
+LOOKALIKES = (
+    ("microwave", "oven", "toaster"),
+    ("keyboard", "laptop", "tv"),
+    ("bus", "car", "truck"),
+    ("bicycle", "motorcycle"),
+    ("backpack", "handbag", "suitcase"),
+    ("cup", "wine glass"),
+    ("bed", "bench", "chair", "couch"),
+)
+"""Groups in which people and annotators call the same thing by different names."""
 
 
 class DescribeConfig(BaseModel):
@@ -44,8 +54,10 @@ class DescribeConfig(BaseModel):
     easily_confused: tuple[str, ...] = EASILY_CONFUSED
     min_confused_share: float = Field(default=0.006, ge=0, le=1)
     """The same limit for categories that people mix up with others or that a photo holds more of than are outlined."""
+    lookalikes: tuple[tuple[str, ...], ...] = LOOKALIKES
+    """Where two of a group are in one picture, there must be one of each, or none of them is named."""
     max_instances: int = Field(default=12, gt=0)
-    max_box_iou: float = Field(default=0.6, gt=0, le=1)
+    max_box_iou: float = Field(default=0.35, gt=0, le=1)
     """Above this overlap of two boxes, whether there are one or two things is unclear."""
     min_truncated_share: float = Field(default=0.02, ge=0, le=1)
     """An instance cut off by the border that shows less than this share of the image is easily overlooked."""
@@ -85,7 +97,11 @@ def describe(
     categories, drops = [], []
     for name in names:
         members = [instance for instance in instances if instance.category == name]
-        verdict = _judge_lost(lost.get(name)) or _judge_members(name, members, image, config)
+        verdict = (
+            _judge_lost(lost.get(name))
+            or _judge_members(name, members, image, config)
+            or _judge_lookalikes(name, instances, config)
+        )
         reason, detail = verdict or (None, "")
         categories.append(
             Category(
@@ -125,6 +141,18 @@ def _judge_members(name: str, members: Sequence[Instance], image: Image, config:
         detail = rule(name, members, image, config)
         if detail:
             return reason, detail
+    return None
+
+
+def _judge_lookalikes(name: str, instances: Sequence[Instance], config: DescribeConfig) -> _Verdict | None:
+    """Returns why a category may be mixed up with another one that is in the picture too."""
+    if all(instance.visible_fraction is not None for instance in instances):
+        return None
+    for group in config.lookalikes:
+        present = Counter(instance.category for instance in instances if instance.category in group)
+        if name in group and len(present) > 1 and max(present.values()) > 1:
+            told = ", ".join(f"{number} x {other}" for other, number in sorted(present.items()))
+            return DropReason.CATEGORY_NOT_COUNTABLE, f"easily taken for one another: {told}"
     return None
 
 

@@ -37,6 +37,8 @@ class MarginConfig(Record):
     """Least confidence of an attribute, of those that have it and of those that have another."""
     visible_area: float = Field(default=0.003, gt=0, lt=1)
     """Least visible area of a referent, as a share of the picture's."""
+    cut_off_area: float = Field(default=0.02, gt=0, lt=1)
+    """The same for a referent that the picture's border cuts off."""
     contact_cells: int = Field(default=2, gt=0)
     """Least number of grid cells in contact, and least empty cells between instances that do not touch."""
 
@@ -256,7 +258,8 @@ class SceneIndex:
 
     def visibility(self, i: int) -> float:
         """Returns how well one instance can be seen, in cut-offs of its share of the picture."""
-        return self.areas[i] / (self.width * self.height) / self.margins.visible_area
+        limit = self.margins.cut_off_area if self.instances[i].truncated else self.margins.visible_area
+        return self.areas[i] / (self.width * self.height) / limit
 
     def attribute_margin(self, key: str, bits: int) -> float:
         """Returns the least confidence of the attribute within the set, in cut-offs; 0 where a member has no value."""
