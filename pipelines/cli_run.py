@@ -98,15 +98,11 @@ def scenes(
     """Renders scenes with exact masks: pictures and a COCO file with attributes, to run on or to train with."""
     from pipelines.config import load_profile
     from pipelines.errors import UserError
-    from pipelines.scenes import write_scenes
+    from pipelines.scene_source import render_scenes
 
     if count < 1:
         raise UserError(f"--count is {count}; it must be at least 1")
-    config = load_profile(profile).render
-    try:
-        write_scenes(out, count, seed, config, os.cpu_count() or 1 if workers is None else workers)
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
+    render_scenes(out, count, seed, load_profile(profile), workers)
     typer.echo(f"{count} scenes in {out}")
 
 

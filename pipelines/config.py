@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from schemas.record import Record
 from stages.describe import DescribeConfig
 from stages.ingest import IngestConfig
 from stages.judge import JudgeConfig
-from stages.rendering.config import RenderConfig
 from stages.route import RouteConfig
 from stages.segment import SegmentConfig
 from stages.synthesize import SynthesizeConfig
@@ -34,7 +34,8 @@ class RunConfig(Record):
 
     description: str = ""
     """One sentence for the reader of the profile."""
-    render: RenderConfig = Field(default_factory=RenderConfig)
+    render: Mapping[str, Any] = Field(default_factory=dict)
+    """Options of rendered scenes; read only where scenes are drawn (`pipelines.scene_source`)."""
     annotate: AnnotateConfig = Field(default_factory=AnnotateConfig)
     ingest: IngestConfig = Field(default_factory=IngestConfig)
     segment: SegmentConfig = Field(default_factory=SegmentConfig)
@@ -55,7 +56,7 @@ class RunConfig(Record):
 
 def hash_config(config: BaseModel | None) -> str:
     """Returns the hash of a configuration: equal for equal values, whatever order they were written in."""
-    data = None if config is None else config.model_dump(mode="json", exclude={"description"})
+    data = None if config is None else config.model_dump(mode="json", exclude={"description", "render"})
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 

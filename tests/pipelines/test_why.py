@@ -12,7 +12,7 @@ def tell(dataset: Dataset, wanted: str) -> str:
 
 def test_every_id_of_every_table_has_a_story(finished: Dataset) -> None:
     for table in VIEWS:
-        for row in finished.read(table).to_pylist()[:8]:
+        for row in finished.read(table).to_pylist()[:4]:
             keys = [
                 key for key in ("image_id", "instance_id", "question_id", "family_id", "id", "parent_id") if key in row
             ]
