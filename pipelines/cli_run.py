@@ -134,6 +134,7 @@ def _produce(options: "RunOptions", watcher: "Watcher", server: bool) -> "RunRes
             return produce(opened, lambda _, jobs: pool.run_all(jobs), watcher)
         from pipelines.prefect_server import prefect_api
 
+        pool.warm()
         with prefect_api(options.out / ".prefect", watcher):
             from pipelines.flow import run_flow
 

@@ -38,6 +38,12 @@ class Pool:
         if self._executor is not None:
             self._executor.shutdown(wait=kind is not KeyboardInterrupt, cancel_futures=True)
 
+    def warm(self) -> None:
+        """Lets the workers start and import while this process waits for something else."""
+        if self._executor is not None:
+            for _ in range(self.workers):
+                self._executor.submit(int)
+
     def run(self, job: Job) -> ShardManifest:
         """Returns the manifest of one job, waiting for it.
 
