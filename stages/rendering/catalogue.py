@@ -28,6 +28,8 @@ class Category:
     carries_digit: bool = False
     measure: str | None = None
     """Name of the number it shows: points or pips."""
+    can_be_metal: bool = False
+    """Whether its roundness shows at a glance that it is metal; flat things never look it."""
 
 
 def _pedestal(radius: float) -> Part:
@@ -200,25 +202,25 @@ def _duck(yaw: float, points: int) -> Model:
 CATEGORIES: dict[str, Category] = {
     category.name: category
     for category in (
-        Category("ball", _ball, carries_digit=True),
-        Category("bell", _bell),
+        Category("ball", _ball, carries_digit=True, can_be_metal=True),
+        Category("bell", _bell, can_be_metal=True),
         Category("book", _book, (12, 34), carries_digit=True),
-        Category("bottle", _bottle, carries_digit=True),
+        Category("bottle", _bottle, carries_digit=True, can_be_metal=True),
         Category("box", _box, (12, 32), carries_digit=True),
-        Category("can", _can, carries_digit=True),
+        Category("can", _can, carries_digit=True, can_be_metal=True),
         Category("candle", _candle),
-        Category("cone", _cone, (0, 40)),
+        Category("cone", _cone, (0, 40), can_be_metal=True),
         Category("die", _die, (10, 30), measure="pips"),
-        Category("duck", _duck, (-20, 35)),
+        Category("duck", _duck, (-20, 35), can_be_metal=True),
         Category("flag", _flag, (-15, 25), carries_digit=True),
         Category("heart", _heart, (0, 22), carries_digit=True),
         Category("lamp", _lamp),
         Category("mug", _mug, (-15, 40), carries_digit=True),
         Category("mushroom", _mushroom),
         Category("pyramid", _pyramid, (12, 40)),
-        Category("ring", _ring),
+        Category("ring", _ring, can_be_metal=True),
         Category("star", _star, (0, 22), measure="points"),
-        Category("vase", _vase),
+        Category("vase", _vase, can_be_metal=True),
     )
 }
 MEASURES = {"points": range(4, 9), "pips": range(1, 7)}

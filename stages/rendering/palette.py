@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-Material = Literal["metal", "rubber"]
+Material = Literal["metal", "matte"]
 Size = Literal["small", "medium", "large"]
 
-MATERIALS: tuple[Material, ...] = ("metal", "rubber")
+MATERIALS: tuple[Material, ...] = ("metal", "matte")
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
 SIZE_PIXELS: dict[Size, float] = {"small": 46.0, "medium": 73.0, "large": 115.0}
 """Pixels per thing unit in a picture 384 pixels high (most things are about one unit high)."""

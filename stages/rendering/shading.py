@@ -1,4 +1,4 @@
-"""Light on surfaces: matte rubber and mirror-like metal, in linear light, and the display curve."""
+"""Light on surfaces: matte surfaces and mirror-like metal, in linear light, and the display curve."""
 
 from dataclasses import dataclass
 
@@ -94,7 +94,7 @@ def _spotted(points: Floats) -> "np.typing.NDArray[np.bool_]":
 
 def _patched(sprite: Sprite, albedo: Floats, decal: Floats, material: Material, light: Light) -> Floats:
     matte = _rubber(sprite, albedo, light)
-    if material == "rubber":
+    if material == "matte":
         return matte
     cover = decal.max(axis=1)[:, None]
     return _metal(sprite, albedo, light) * (1 - cover) + matte * cover

@@ -1,6 +1,7 @@
 """Convex solids given by planes (boxes, pyramids, dice), and the sphere; edges catch the light through a bevel."""
 
 from collections.abc import Sequence
+from functools import cached_property, lru_cache
 from itertools import combinations, product
 from math import pi, sqrt
 
@@ -21,7 +22,7 @@ class Convex:
         length = np.linalg.norm(planes, axis=1, keepdims=True)
         self.planes = planes / length
         self.offsets = np.array(offsets, dtype=np.float32) / length[:, 0]
-        self.tints = tuple(tints)
+        self.tints: tuple[str, ...] = tuple(tints)
         self.bevel = bevel
 
     def trace(self, rays: Rays, film: Film) -> None:
@@ -56,7 +57,7 @@ class Convex:
 
     def samples(self) -> Floats:
         """See `Shape.samples`."""
-        corners = self._corners()
+        corners = self._corners
         clouds = [corners]
         for plane, offset in zip(self.planes, self.offsets, strict=True):
             own = corners[np.abs(corners @ plane - offset) < 1e-4]
@@ -65,6 +66,7 @@ class Convex:
                 clouds.append((mix @ own).astype(np.float32))
         return np.concatenate(clouds)
 
+    @cached_property
     def _corners(self) -> Floats:
         corners = []
         for triple in combinations(range(len(self.planes)), 3):
@@ -82,7 +84,7 @@ class Sphere:
 
     def __init__(self, tint: str = "body") -> None:
         """Takes its one tint."""
-        self.tints = (tint,)
+        self.tints: tuple[str, ...] = (tint,)
 
     def trace(self, rays: Rays, film: Film) -> None:
         """See `Shape.trace`."""
@@ -106,6 +108,7 @@ class Sphere:
         return np.stack([radius * np.cos(angle), y, radius * np.sin(angle)], axis=1).astype(np.float32)
 
 
+@lru_cache(maxsize=64)
 def cuboid(size: tuple[float, float, float], tints: Sequence[str] | str = "body", bevel: float = 0.04) -> Convex:
     """Returns a box standing on the origin; faces in order right, left, top, bottom, front, back."""
     w, h, d = size
@@ -114,6 +117,7 @@ def cuboid(size: tuple[float, float, float], tints: Sequence[str] | str = "body"
     return Convex(planes, offsets, [tints] * 6 if isinstance(tints, str) else tints, bevel)
 
 
+@lru_cache(maxsize=8)
 def rounded_cube(side: float, cut: float) -> Convex:
     """Returns a cube standing on the origin with its edges and corners cut off; face 4 is the front."""
     half = side / 2
@@ -128,6 +132,7 @@ def rounded_cube(side: float, cut: float) -> Convex:
     return Convex(planes, offsets, ["body"] * len(planes), cut * 1.1)
 
 
+@lru_cache(maxsize=8)
 def pyramid(side: float, height: float) -> Convex:
     """Returns a square pyramid standing on the origin."""
     planes = [(0, -1, 0), (height, side / 2, 0), (-height, side / 2, 0), (0, side / 2, height), (0, side / 2, -height)]
