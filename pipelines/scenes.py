@@ -1,8 +1,8 @@
 """Rendered scenes on disk: pictures and one COCO file with our extensions (attributes, depth, visible fraction).
 
-Each picture is written with a small file of its annotations (in `.parts`), both by rename, so a killed run loses at most
-the scene it was drawing; `instances.json` is put together last. Scene ``i`` of a seed is the same whatever the count and
-the number of workers.
+Each picture is written with a small file of its annotations (in `.parts`), both by rename, so a killed run loses at
+most the scene it was drawing; `instances.json` is put together last. Scene ``i`` of a seed is the same whatever the
+count and the number of workers.
 """
 
 import json

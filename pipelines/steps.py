@@ -79,7 +79,7 @@ def step_named(name: str) -> Step:
 
 def source_folder(root: Path, info: DatasetInfo) -> Path:
     """Returns the folder that the dataset's uris are relative to."""
-    return root / SCENES_FOLDER if info.source == SCENES_FOLDER else Path(info.source)
+    return root / SCENES_FOLDER / "images" if info.source == SCENES_FOLDER else Path(info.source)
 
 
 class Committed:

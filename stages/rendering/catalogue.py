@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from math import cos, pi
 
+from stages.rendering.film import Part
 from stages.rendering.flat import Slab, heart_field, pennant_field, star_field
 from stages.rendering.lathe import Lathe, arc, curve
-from stages.rendering.models import Model, Part, panel_at, place, stretch, turn, turned
+from stages.rendering.models import Model, panel_at, place, stretch, turn, turned
 from stages.rendering.solids import Sphere, cuboid, pyramid, rounded_cube
 
 Builder = Callable[[float, int], Model]

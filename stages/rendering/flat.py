@@ -54,7 +54,7 @@ class Slab:
     def __init__(self, field: DistanceField, thickness: float, bevel: float = 0.07, wave: float = 0.0) -> None:
         """Takes the outline's field, the full thickness, the rim's roundness, and how much the front waves."""
         self.field, self.half, self.bevel, self.wave = field, thickness / 2, bevel, wave
-        self.tints = ("body", "body")
+        self.tints: tuple[str, ...] = ("body", "body")
 
     def trace(self, rays: Rays, film: Film) -> None:
         """See `Shape.trace`."""
@@ -73,7 +73,7 @@ class Slab:
         x, y, walked = x.ravel()[band], y.ravel()[band], np.zeros(band.size, dtype=np.float32)
         gap = distance.ravel()[band]
         for _ in range(_STEPS):
-            walked = walked + np.maximum(gap, 0.0) / speed
+            walked = (walked + np.maximum(gap, 0.0) / speed).astype(np.float32)
             gap = self.field.at(x + walked * dx, y + walked * dy)
         depth = np.full(t.shape, np.inf, dtype=np.float32)
         reached = (gap < 0.006) & (walked * abs(dz) <= 2 * self.half)

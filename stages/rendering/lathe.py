@@ -28,7 +28,7 @@ class Lathe:
         """Takes the profile, one tint per segment (or one for all), and an optional cut: only x above it stays."""
         self.points = np.array(profile, dtype=np.float32)
         count = len(profile) - 1
-        self.tints = (tints,) * count if isinstance(tints, str) else tuple(tints)
+        self.tints: tuple[str, ...] = (tints,) * count if isinstance(tints, str) else tuple(tints)
         if len(self.tints) != count:
             raise ValueError(f"{len(self.tints)} tints for a profile of {count} segments")
         self.keep_x_above = keep_x_above

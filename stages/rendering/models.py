@@ -23,8 +23,9 @@ class Panel:
     def coordinates(self, points: Floats) -> tuple[Floats, Floats, Floats]:
         """Returns per point (u to the right, v up, height above the panel), u and v in panel radii."""
         shifted = points - self.centre
-        ahead = np.cross(self.right, self.up).astype(np.float32)
-        return shifted @ self.right / self.radius, shifted @ self.up / self.radius, shifted @ ahead
+        axes = np.stack([self.right / self.radius, self.up / self.radius, np.cross(self.right, self.up)])
+        u, v, ahead = (shifted @ axes.T).astype(np.float32).T
+        return u, v, ahead
 
 
 @dataclass(frozen=True, eq=False)

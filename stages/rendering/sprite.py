@@ -44,7 +44,7 @@ class Sprite:
         out = np.empty_like(self.points)
         for part, first, last in faces_by_part(self.model.parts):
             own = np.flatnonzero((self.faces >= first) & (self.faces < last))
-            local = (self.points[own] - part.offset) @ part.inverse.T
+            local = ((self.points[own] - part.offset) @ part.inverse.T).astype(np.float32)
             out[own] = part.shape.normals(local, self.faces[own] - np.int16(first)) @ part.inverse
         length = np.sqrt(np.einsum("ij,ij->i", out, out))
         return out / np.maximum(length, np.float32(1e-9))[:, None]
@@ -70,7 +70,8 @@ def rasterise(model: Model, camera: Camera, pixels_per_unit: float, oversampling
     left, top = (floor(float(v)) - 2 for v in extent.min(axis=0))
     width, height = (ceil(float(v)) + 2 - first for v, first in zip(extent.max(axis=0), (left, top), strict=True))
     a, b = (
-        ((np.arange(size * oversampling, dtype=np.float32) + 0.5) / oversampling + first) / np.float32(pixels_per_unit)
+        ((np.arange(size * oversampling, dtype=np.float32) + 0.5) / oversampling + first).astype(np.float32)
+        / np.float32(pixels_per_unit)
         for size, first in ((width, left), (height, top))
     )
     film = trace_parts(model.parts, camera, a, b)
