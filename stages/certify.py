@@ -7,13 +7,12 @@ stages.
 """
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from pydantic import Field
 
 from schemas.drop import DropReason
-from schemas.program import Program
+from schemas.program import Program, Step
 from schemas.question import HopKind
 from schemas.record import Record
 from stages.execute import check_program, execute, executed_steps, is_canonical, operator_of, unsupported_facts
@@ -23,8 +22,6 @@ from stages.operators.operator import Value, ValueType
 from stages.scene_index import SceneIndex
 
 VERSION = 1
-_OTHER_NUMBERS = (0, 1, 7, 1000)
-"""What a perceived number is replaced by to see whether it matters."""
 
 
 class CertifyConfig(Record):
@@ -183,9 +180,16 @@ def _prove_hops(
 
 def _is_idle(downstream: Downstream, program: Program, hop: int, gold: int) -> bool:
     """Whether a perceived number or truth could be anything: added and taken away again, or times nothing."""
-    output = operator_of(program.steps[hop].operator).output
-    others: Sequence[Value] = (False, True) if output is ValueType.TRUTH else _OTHER_NUMBERS
-    return output is not ValueType.ONE and all(downstream.answer_if(hop, other) == gold for other in others)
+    if operator_of(program.steps[hop].operator).output is ValueType.ONE:
+        return False
+    numbers = {
+        v for v, step in zip(downstream.values, program.steps, strict=True) if v is not None and _is_number(step)
+    }
+    return all(downstream.answer_if(hop, other) == gold for other in (0, 1, 1000, *sorted(numbers)))
+
+
+def _is_number(step: Step) -> bool:
+    return operator_of(step.operator).output is ValueType.NUMBER
 
 
 def _hop_proof(program: Program, hop: int, kind: HopKind, counted: tuple[int, int]) -> HopProof:

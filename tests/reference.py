@@ -34,14 +34,23 @@ class Reference:
             i: {(span.y, x) for span in thing.spans for x in range(span.x0, span.x1)}
             for i, thing in self.things.items()
         }
-        self.contacts: dict[frozenset[str], bool] = {}
+        self.relatives: dict[tuple[str, str], frozenset[str]] = {}
+        self.scores: dict[tuple[str, str], float] = {}
 
-    def run(self, program: Program, changed: Mapping[int, object] | None = None) -> list:
-        """Returns the value of every step; ``changed`` holds values that are put in place of the step's own."""
+    def run(self, program: Program) -> list:
+        """Returns the value of every step."""
         values: list = []
-        for number, step in enumerate(program.steps):
-            values.append(changed[number] if changed and number in changed else self.step(step, values))
+        for step in program.steps:
+            values.append(self.step(step, values))
         return values
+
+    def answer_if(self, program: Program, values: list, changed: Mapping[int, object]):
+        """Returns the answer where some steps have other values than they had."""
+        first = min(changed)
+        found = values[:first]
+        for number in range(first, len(program.steps)):
+            found.append(changed[number] if number in changed else self.step(program.steps[number], found))
+        return found[-1]
 
     def step(self, step: Step, values: list):
         given = [values[i] for i in step.inputs]
@@ -81,7 +90,10 @@ class Reference:
         return first - second
 
     def related(self, one, members, relation):
-        return frozenset(i for i in members if i != one and self._stands(relation, i, one))
+        if (one, relation) not in self.relatives:
+            found = frozenset(i for i in self.things if i != one and self._stands(relation, i, one))
+            self.relatives[one, relation] = found
+        return members & self.relatives[one, relation]
 
     def _stands(self, relation: str, a: str, b: str) -> bool:
         """Whether a stands in the relation to b."""
@@ -91,12 +103,8 @@ class Reference:
             inner, outer = first.box_xyxy, second.box_xyxy
             return all(inner[k] >= outer[k] for k in (0, 1)) and all(inner[k] <= outer[k] for k in (2, 3))
         if relation == "touching":
-            pair = frozenset((a, b))
-            if pair not in self.contacts:
-                steps = list(product((-1, 0, 1), repeat=2))
-                grown = {(y + dy, x + dx) for y, x in self.cells[a] for dy, dx in steps}
-                self.contacts[pair] = bool(grown & self.cells[b])
-            return self.contacts[pair]
+            steps = list(product((-1, 0, 1), repeat=2))
+            return bool({(y + dy, x + dx) for y, x in self.cells[a] for dy, dx in steps} & self.cells[b])
         if relation in ("front", "behind"):
             if first.depth is None or second.depth is None:
                 return False
@@ -133,6 +141,11 @@ class Reference:
         return self.only([i for i in members if scores[i] == wanted])
 
     def score(self, i: str, key: str) -> float:
+        if (i, key) not in self.scores:
+            self.scores[i, key] = self._score(i, key)
+        return self.scores[i, key]
+
+    def _score(self, i: str, key: str) -> float:
         thing = self.things[i]
         if key in ("frontmost", "backmost") and thing.depth is None:
             return math.inf
@@ -269,9 +282,14 @@ class Reference:
         """Returns the hops that some slip leaves without effect, in the order they are met; choices first."""
         found = []
         for hop, changed in self.slips(program, values):
-            if hop not in found and self.run(program, changed)[-1] == values[-1]:
+            if hop not in found and self.answer_if(program, values, changed) == values[-1]:
                 found.append(hop)
         return found
+
+    def is_alive(self, program: Program, values: list) -> bool:
+        """Returns whether no slip leaves the answer as it is."""
+        slips = self.slips(program, values)
+        return all(self.answer_if(program, values, changed) != values[-1] for _, changed in slips)
 
     def idle(self, program: Program, values: list) -> list[int]:
         """Returns the perceived numbers and truths that could be anything: the answer would be the same."""
@@ -281,7 +299,7 @@ class Reference:
                 others = (
                     [not values[hop]] if isinstance(values[hop], bool) else [n for n in NUMBERS if n != values[hop]]
                 )
-                if all(self.run(program, {hop: other})[-1] == values[-1] for other in others):
+                if all(self.answer_if(program, values, {hop: other}) == values[-1] for other in others):
                     found.append(hop)
         return found
 
@@ -289,7 +307,11 @@ class Reference:
         """Returns the share of wrong members of the described set from which the answer is reached all the same."""
         if program.steps[hop].operator not in SELECTS:
             return 0.0
-        described = [hop, *self.relations(program, hop)][-1]
-        wrong = values[program.steps[described].inputs[-1]] - {values[hop]}
-        hits = sum(self.run(program, {hop: i})[-1] == values[-1] for i in wrong)
+        wrong = self.wrong_members(program, values, hop)
+        hits = sum(self.answer_if(program, values, {hop: i}) == values[-1] for i in wrong)
         return hits / len(wrong) if wrong else 1.0
+
+    def wrong_members(self, program: Program, values: list, hop: int) -> frozenset[str]:
+        """Returns what a hop could be mistaken for: the described set it chooses from, without the right one."""
+        described = [hop, *self.relations(program, hop)][-1]
+        return values[program.steps[described].inputs[-1]] - {values[hop]}
