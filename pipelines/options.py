@@ -9,7 +9,7 @@ from pipelines.dataset_info import FILE_NAME, DatasetInfo
 from pipelines.errors import UserError
 from pipelines.listing import Listed, default_shard_size, list_files
 from pipelines.parts import file_sha256
-from pipelines.steps import SCENES_FOLDER, stage_versions
+from pipelines.steps import SCENES_FOLDER, SCENES_SOURCE, stage_versions
 from pipelines.store import Dataset
 
 DEFAULT_SCENES = 120
@@ -74,7 +74,7 @@ def _scenes(options: RunOptions) -> Asked:
         raise UserError("--annotations needs a SOURCE folder with the images; rendered scenes bring their own")
     count = options.limit or DEFAULT_SCENES
     info = DatasetInfo(
-        source=SCENES_FOLDER, annotations=SCENES_ANNOTATIONS, scene_count=count, **_common(options, count)
+        source=SCENES_SOURCE, annotations=SCENES_ANNOTATIONS, scene_count=count, **_common(options, count)
     )
     return Asked(info, [])
 

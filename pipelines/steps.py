@@ -19,6 +19,7 @@ from pipelines.parts import digest_of
 from schemas.manifest import WHOLE_DATASET, Part, ShardManifest
 
 SCENES_FOLDER = "scenes"
+SCENES_SOURCE = f"{SCENES_FOLDER}/images"
 """Where rendered scenes lie below a dataset; also how `DatasetInfo.source` calls them."""
 
 
@@ -79,7 +80,7 @@ def step_named(name: str) -> Step:
 
 def source_folder(root: Path, info: DatasetInfo) -> Path:
     """Returns the folder that the dataset's uris are relative to."""
-    return root / SCENES_FOLDER / "images" if info.source == SCENES_FOLDER else Path(info.source)
+    return root / info.source  # an absolute source stays what it is
 
 
 class Committed:

@@ -111,7 +111,7 @@ def certify_text(index: SceneIndex, program_json: str, config: CertifyConfig) ->
 
 
 def _undefined(program: Program, values: list[Value | None]) -> Rejected:
-    first = values.index(None)
+    first = next(n for n in executed_steps(program, values) if values[n] is None)
     step = program.steps[first]
     if step.operator in ("only", "extreme", "nth", "nearest", "farthest"):
         return Rejected(DropReason.NOT_UNIQUE, f"step {first} ({step.operator}) does not denote exactly one instance")
@@ -182,10 +182,10 @@ def _is_idle(downstream: Downstream, program: Program, hop: int, gold: int) -> b
     """Whether a perceived number or truth could be anything: added and taken away again, or times nothing."""
     if operator_of(program.steps[hop].operator).output is ValueType.ONE:
         return False
-    numbers = {
-        v for v, step in zip(downstream.values, program.steps, strict=True) if v is not None and _is_number(step)
-    }
-    return all(downstream.answer_if(hop, other) == gold for other in (0, 1, 1000, *sorted(numbers)))
+    if any(downstream.answer_if(hop, other) != gold for other in (0, 1, 1000)):
+        return False
+    numbers = {v for v, step in zip(downstream.values, program.steps, strict=True) if _is_number(step)}
+    return all(downstream.answer_if(hop, other) == gold for other in numbers - {None})
 
 
 def _is_number(step: Step) -> bool:
