@@ -238,8 +238,15 @@ class SceneIndex:
         return (back - front if key == Key.FRONTMOST else front - back) / limits.depth_gap
 
     def _size_lead(self, larger: int, smaller: int) -> float:
+        """A partly hidden thing must stay the larger or smaller one when what is hidden is counted too."""
+        whole = [
+            area / (instance.visible_fraction or 1.0)
+            for area, instance in ((self.areas[i], self.instances[i]) for i in (larger, smaller))
+        ]
         ratio = min(
-            self.areas[larger] / self.areas[smaller], _box_area(self.boxes[larger]) / _box_area(self.boxes[smaller])
+            self.areas[larger] / self.areas[smaller],
+            _box_area(self.boxes[larger]) / _box_area(self.boxes[smaller]),
+            whole[0] / whole[1],
         )
         return math.log(max(ratio, 1e-9)) / math.log(self.margins.area_ratio)
 
