@@ -41,7 +41,7 @@ OPERATOR = Operator(
         ),
         ("ball one",),
     ),
-    phrases=("where: of the same {key} as {one}", "where: with the same {key} as {one}"),
+    phrases=("where: of the same {key} as {one}",),
     params=("key",),
     margin=margin,
     fact="attribute confidence",

@@ -52,6 +52,8 @@ class Narrator:
         step = self.program.steps[number]
         if step.operator == "choose":
             return self._route(step)
+        if not step.inputs:
+            raise ValueError(f"no wording for {step.operator}")
         described, where = self._set(step.inputs[-1])
         names = "" if where else self._names(step.inputs[-1], "and")
         fields = {"thing": described.singular, "things": described.plural, "where": where, "names": names}
@@ -170,8 +172,9 @@ class Narrator:
 
     def _side(self, relation: str, one: int) -> str:
         templates = _templates_of("related", relation)
-        if head_of(self.program, one) in LATERAL:
-            templates = tuple(template for template in templates if "picture" in template) or templates
+        parts = union_parts(self.program, described_root(self.program, one))
+        if any(self.noun(part).head in LATERAL for part in parts):
+            templates = tuple(t for t in templates if "picture" in t or "viewer" in t) or templates
         return self.rng.choice(templates)
 
     def _template(self, operator: str, key: str) -> str:
