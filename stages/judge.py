@@ -7,13 +7,14 @@ decide says no verdict, never pass.
 
 from collections.abc import Iterator, Sequence
 
-from schemas.program import Program
+from schemas.program import Program, question_id_of
 from schemas.question import Question, Variant
 from schemas.record import Record
 from schemas.scene import Scene
 from schemas.verdict import Outcome, Verdict
 from stages.certify import Certified, CertifyConfig, Rejected, certify
-from stages.execute import check_program
+from stages.execute import check_program, operator_of
+from stages.operators.operator import ValueType
 from stages.scene_index import MarginConfig, SceneIndex
 from stages.second_executor import ProgramRun, SecondExecutor
 from stages.text_rules import bad_text, give_aways
@@ -106,7 +107,10 @@ def _certificate_fault(index: SceneIndex, question: Question, config: JudgeConfi
 
 def differences(question: Question, found: Certified, index: SceneIndex) -> Iterator[str]:
     """Yields every stored fact that differs from what certification finds now."""
+    evidence = [evidence_of(found, hop.step, index) for hop in found.hops]
     pairs = {
+        "program": (question.program, found.program.to_json()),
+        "question_id": (question.question_id, question_id_of(question.image_id, question.program)),
         "answer": (question.answer, found.answer),
         "hop_count": (question.hop_count, len(found.hops)),
         "margin": (question.margin, found.margin),
@@ -119,6 +123,9 @@ def differences(question: Question, found: Certified, index: SceneIndex) -> Iter
             [hop.value for hop in question.hops],
             [_value_text(found, hop.step, index) for hop in found.hops],
         ),
+        "hop candidates": ([hop.candidates for hop in question.hops], [hop.candidates for hop in found.hops]),
+        "hop instances": ([hop.instance_ids for hop in question.hops], [ids for ids, _ in evidence]),
+        "hop boxes": ([hop.boxes_xyxy for hop in question.hops], [boxes for _, boxes in evidence]),
     }
     for name, (stored, now) in pairs.items():
         if stored != now:
@@ -127,5 +134,16 @@ def differences(question: Question, found: Certified, index: SceneIndex) -> Iter
 
 def _value_text(found: Certified, number: int, index: SceneIndex) -> str:
     value = found.values[number]
-    is_one = found.program.steps[number].operator in ("nearest", "farthest", "extreme", "nth", "only")
+    is_one = operator_of(found.program.steps[number].operator).output is ValueType.ONE
     return index.instances[int(value or 0)].instance_id if is_one else str(value)
+
+
+def evidence_of(
+    found: Certified, number: int, index: SceneIndex
+) -> tuple[tuple[str, ...], tuple[tuple[float, float, float, float], ...]]:
+    """Returns the ids and boxes a hop lands on: the referent, the counted set, or what a number was seen on."""
+    step, operator = found.program.steps[number], operator_of(found.program.steps[number].operator)
+    of_set = operator.output is not ValueType.ONE and operator.inputs[0] is ValueType.SET
+    value = found.values[number if operator.output is ValueType.ONE else step.inputs[0]] or 0
+    members = [index.instances[i] for i in (index.members(value) if of_set else [value])]
+    return tuple(member.instance_id for member in members), tuple(member.box_xyxy for member in members)
