@@ -57,8 +57,10 @@ class DescribeConfig(BaseModel):
     lookalikes: tuple[tuple[str, ...], ...] = LOOKALIKES
     """Where two of a group are in one picture, there must be one of each, or none of them is named."""
     max_instances: int = Field(default=12, gt=0)
-    max_box_iou: float = Field(default=0.35, gt=0, le=1)
-    """Above this overlap of two boxes, whether there are one or two things is unclear."""
+    max_overlap: float = Field(default=0.6, gt=0, le=1)
+    """Above this share of the smaller box, it is unclear which part belongs to which of two open things."""
+    open_categories: tuple[str, ...] = ("bicycle", "chair", "motorcycle", "potted plant", "skis")
+    """Things that one sees through: two that overlap melt into one."""
     min_truncated_share: float = Field(default=0.02, ge=0, le=1)
     """An instance cut off by the border that shows less than this share of the image is easily overlooked."""
     erosion_px: int = Field(default=2, ge=0)
@@ -178,10 +180,12 @@ def _cut_off(_: str, members: Sequence[Instance], image: Image, config: Describe
     return f"one cut off by the border covers {least:.2%}, less than {config.min_truncated_share:.2%}" if small else ""
 
 
-def _some_overlap(_: str, members: Sequence[Instance], __: Image, config: DescribeConfig) -> str:
-    overlaps = (_box_iou(one.box_xyxy, other.box_xyxy) for one, other in combinations(members, 2))
-    most = max(overlaps, default=0.0)
-    return f"two boxes overlap by IoU {most:.2f}, above {config.max_box_iou}" if most > config.max_box_iou else ""
+def _some_tangled(name: str, members: Sequence[Instance], _: Image, config: DescribeConfig) -> str:
+    if name not in config.open_categories:
+        return ""
+    most = max((_overlap(one.box_xyxy, other.box_xyxy) for one, other in combinations(members, 2)), default=0.0)
+    over = most > config.max_overlap
+    return f"{most:.0%} of one box lies in another of them, above {config.max_overlap:.0%}" if over else ""
 
 
 _STILL_SELECTABLE = frozenset({DropReason.CATEGORY_TRUNCATED})
@@ -192,16 +196,16 @@ _RULES: tuple[tuple[DropReason, _Rule], ...] = (
     (DropReason.CATEGORY_CROWDED, _too_many),
     (DropReason.CATEGORY_HAS_TINY_INSTANCES, _some_tiny),
     (DropReason.CATEGORY_TRUNCATED, _cut_off),
-    (DropReason.CATEGORY_CROWDED, _some_overlap),
+    (DropReason.CATEGORY_CROWDED, _some_tangled),
 )
 
 
-def _box_iou(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    """Returns the shared area as a share of the smaller box."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(0.0, width) * max(0.0, height)
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return shared / (areas - shared)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return max(0.0, width) * max(0.0, height) / min(areas)
 
 
 def _with_colour(instance: Instance, pixels: NDArray[np.uint8], config: DescribeConfig) -> Instance:

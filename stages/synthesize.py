@@ -111,6 +111,7 @@ class _Maker:
         while families < wanted and self.draws < limit:
             self.draws += 1
             if 2 * self.draws == limit and not families:
+                world.search_harder()
                 drawer = Drawer(rng, world, self.config.shapes.simplest())
             drawn = drawer.draw(ends)
             if drawn is not None and self._add_family(drawn, world):

@@ -55,6 +55,7 @@ class World:
         self.singles = {
             described.bits: described for described in reversed(self.sets) if described.bits.bit_count() == 1
         }
+        self.kinds_tried = _KINDS_TRIED
         self.visible = sum(1 << i for i in range(index.n) if index.visibility(i) >= 1)
         self.makers = finish_makers(index, self.sets)
         self.kinds = tuple(
@@ -68,6 +69,10 @@ class World:
         self._finishes: dict[Maker, Finish] = {}
         self.wanted: dict[Maker, list[int]] = {}
         """Answers that may be asked of a finish, each as often as it is to be drawn."""
+
+    def search_harder(self) -> None:
+        """Tries as many moves as there are at each step back: worth it only where a picture has given nothing yet."""
+        self.kinds_tried = len(set(self.kinds))
 
     def sources(self, kind: MoveKind, bits: int, target: int) -> Sources:
         """Returns from where a move within a described set lands on one of its members."""
@@ -130,7 +135,7 @@ def _extend_back(rng: random.Random, world: World, state: _State, moves: int, st
             allowed &= starts
         if len(described.categories) > 1:
             allowed &= ~bits  # "the cup or the sink nearest to it" is odd where it is the sink
-        for _ in range(_KINDS_TRIED if allowed else 0):
+        for _ in range(world.kinds_tried if allowed else 0):
             kind = kinds[int(rng.random() * total)]
             if state.later == (kind, bits) or (kind.argument and kind.argument in described.adjective_keys):
                 continue
