@@ -52,15 +52,13 @@ class DescribeConfig(BaseModel):
     min_area_share: float = Field(default=0.003, ge=0, le=1)
     """A photo's category with an instance below this share of the image has probably more that nobody outlined."""
     easily_confused: tuple[str, ...] = EASILY_CONFUSED
-    min_confused_share: float = Field(default=0.006, ge=0, le=1)
+    min_confused_share: float = Field(default=0.01, ge=0, le=1)
     """The same limit for categories that people mix up with others or that a photo holds more of than are outlined."""
     lookalikes: tuple[tuple[str, ...], ...] = LOOKALIKES
     """Where two of a group are in one picture, there must be one of each, or none of them is named."""
     max_instances: int = Field(default=12, gt=0)
     max_overlap: float = Field(default=0.6, gt=0, le=1)
-    """Above this share of the smaller box, it is unclear which part belongs to which of two open things."""
-    open_categories: tuple[str, ...] = ("bicycle", "chair", "motorcycle", "potted plant", "skis")
-    """Things that one sees through: two that overlap melt into one."""
+    """Above this share of the smaller box, two things melt into one another, and the hidden one is a guess."""
     min_truncated_share: float = Field(default=0.02, ge=0, le=1)
     """An instance cut off by the border that shows less than this share of the image is easily overlooked."""
     erosion_px: int = Field(default=2, ge=0)
@@ -180,9 +178,7 @@ def _cut_off(_: str, members: Sequence[Instance], image: Image, config: Describe
     return f"one cut off by the border covers {least:.2%}, less than {config.min_truncated_share:.2%}" if small else ""
 
 
-def _some_tangled(name: str, members: Sequence[Instance], _: Image, config: DescribeConfig) -> str:
-    if name not in config.open_categories:
-        return ""
+def _some_tangled(_: str, members: Sequence[Instance], __: Image, config: DescribeConfig) -> str:
     most = max((_overlap(one.box_xyxy, other.box_xyxy) for one, other in combinations(members, 2)), default=0.0)
     over = most > config.max_overlap
     return f"{most:.0%} of one box lies in another of them, above {config.max_overlap:.0%}" if over else ""

@@ -133,7 +133,7 @@ def _extend_back(rng: random.Random, world: World, state: _State, moves: int, st
         allowed = world.visible & ~(blocked | 1 << target)
         if moves == 1:
             allowed &= starts
-        if len(described.categories) > 1:
+        if len(described.categories) > 1 and len(described.categories) == bits.bit_count():
             allowed &= ~bits  # "the cup or the sink nearest to it" is odd where it is the sink
         for _ in range(world.kinds_tried if allowed else 0):
             kind = kinds[int(rng.random() * total)]
