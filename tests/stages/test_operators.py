@@ -178,7 +178,7 @@ def ids_of(index: SceneIndex, operator: Operator, value: object) -> object:
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_a_margin_is_a_number_of_cutoffs(operator: Operator) -> None:
-    """Never negative for what was found by the very facts the margin measures, never not-a-number."""
+    """Never not-a-number; infinite for an operator that uses no perceptual fact."""
     for scene, program in applications(operator, 15):
         index = SceneIndex(scene)
         values = execute(index, program)
