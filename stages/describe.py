@@ -5,6 +5,7 @@ where the source states none; one category record per category seen, also where 
 each category that a person could not count from the picture. Instances of such categories stay.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -57,6 +58,10 @@ class DescribeConfig(BaseModel):
     lookalikes: tuple[tuple[str, ...], ...] = LOOKALIKES
     """Where two of a group are in one picture, there must be one of each, or none of them is named."""
     max_instances: int = Field(default=12, gt=0)
+    built_in: tuple[str, ...] = ("bed", "bench", "couch", "oven", "refrigerator", "sink")
+    """Things that come in rows: two that adjoin, such as a double sink, are one to some people."""
+    min_gap: float = Field(default=0.03, ge=0)
+    """Least distance of two built-in things, in picture diagonals."""
     max_overlap: float = Field(default=0.6, gt=0, le=1)
     """Above this share of the smaller box, two things melt into one another, and the hidden one is a guess."""
     min_truncated_share: float = Field(default=0.02, ge=0, le=1)
@@ -178,6 +183,20 @@ def _cut_off(_: str, members: Sequence[Instance], image: Image, config: Describe
     return f"one cut off by the border covers {least:.2%}, less than {config.min_truncated_share:.2%}" if small else ""
 
 
+def _some_adjoin(name: str, members: Sequence[Instance], image: Image, config: DescribeConfig) -> str:
+    if name not in config.built_in:
+        return ""
+    diagonal = math.hypot(image.width, image.height)
+    gaps = [_gap(one.box_xyxy, other.box_xyxy) / diagonal for one, other in combinations(members, 2)]
+    close = min(gaps, default=math.inf) < config.min_gap
+    return f"two adjoin ({min(gaps):.1%} of the diagonal apart), one to some people" if close else ""
+
+
+def _gap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    """Returns the empty distance between two boxes, pixels."""
+    return math.hypot(max(one[0] - other[2], other[0] - one[2], 0.0), max(one[1] - other[3], other[1] - one[3], 0.0))
+
+
 def _some_tangled(_: str, members: Sequence[Instance], __: Image, config: DescribeConfig) -> str:
     most = max((_overlap(one.box_xyxy, other.box_xyxy) for one, other in combinations(members, 2)), default=0.0)
     over = most > config.max_overlap
@@ -193,6 +212,7 @@ _RULES: tuple[tuple[DropReason, _Rule], ...] = (
     (DropReason.CATEGORY_HAS_TINY_INSTANCES, _some_tiny),
     (DropReason.CATEGORY_TRUNCATED, _cut_off),
     (DropReason.CATEGORY_CROWDED, _some_tangled),
+    (DropReason.CATEGORY_CROWDED, _some_adjoin),
 )
 
 

@@ -14,8 +14,9 @@ from schemas.scene import Scene
 from schemas.verdict import Outcome, Verdict
 from stages.certify import Certified, CertifyConfig, Rejected, certify
 from stages.execute import check_program, operator_of
+from stages.margins import MarginConfig
 from stages.operators.operator import ValueType
-from stages.scene_index import MarginConfig, SceneIndex
+from stages.scene_index import SceneIndex
 from stages.second_executor import ProgramRun, SecondExecutor
 from stages.text_rules import bad_text, give_aways
 

@@ -20,11 +20,12 @@ from schemas.record import Record
 from schemas.scene import Scene
 from stages.certify import Certified, CertifyConfig, Rejected, certify
 from stages.execute import operator_of
+from stages.margins import MarginConfig
 from stages.operators.operator import Role
 from stages.phrasing.telling import Telling, tell
 from stages.sampling.draw import Draft, Drawer, Drawn, ShapeConfig
 from stages.sampling.search import World
-from stages.scene_index import MarginConfig, SceneIndex
+from stages.scene_index import SceneIndex
 
 VERSION = 1
 

@@ -76,7 +76,7 @@ def _looks(index: SceneIndex, several: list[Described]) -> Iterator[tuple[str, M
             yield "touching", partial(_count_touching, index, described)
         for key in ("colour", "material"):
             named = any(adjective == key for adjective, _ in described.adjectives)
-            if key in index.scene.supports and key in index.confidences and not named:
+            if index.has_depth and key in index.scene.supports and key in index.confidences and not named:
                 yield "same", partial(_count_same, index, described, key)
 
 

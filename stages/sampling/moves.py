@@ -52,6 +52,8 @@ def move_kinds(index: SceneIndex) -> dict[str, tuple[MoveKind, ...]]:
         relations = [r for r in relations if r not in DEPTH_RELATIONS]
         keys = [k for k in keys if k not in DEPTH_KEYS]
     shared = [key for key in ("colour", "material") if key in index.confidences and key in index.scene.supports]
+    if "size" not in index.scene.supports:
+        shared = []  # a photo's colours are measured: good enough to describe with, not to compare by
     return {
         "near": (MoveKind("nearest"),),
         "far": (MoveKind("farthest"),),

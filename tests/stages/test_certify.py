@@ -14,7 +14,8 @@ from schemas.question import Question
 from schemas.scene import Scene
 from stages.certify import Certified, CertifyConfig, Rejected, certify, certify_text
 from stages.execute import check_program
-from stages.scene_index import MarginConfig, SceneIndex
+from stages.margins import MarginConfig
+from stages.scene_index import SceneIndex
 from tests.layouts import HEIGHT, WIDTH, random_scene, scene_of
 from tests.makers import make_image, make_instance, make_scene
 from tests.planted import Sound, moved_to, sound_questions

@@ -13,7 +13,7 @@ from schemas.scene import Scene
 from schemas.verdict import Outcome, Verdict
 from stages.certify import CertifyConfig
 from stages.judge import JudgeConfig, bounds_for, judge
-from stages.scene_index import MarginConfig
+from stages.margins import MarginConfig
 from stages.synthesize import SynthesizeConfig, synthesize
 from tests.layouts import random_scene
 
