@@ -1,0 +1,57 @@
+"""Memory: peak of a process that produces a dataset and then publishes it, at two numbers of images.
+
+Every run is a process of its own (`benchmarks.memory_child`), with one worker, so the work is in that process.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.plan import Plan
+from benchmarks.table import Table, verdict_text
+from tests.pipelines.tiny_source import write_source
+
+MOST_GROWTH = 1.2
+_MEBI = 1 << 20
+
+
+def run(plan: Plan) -> Iterator[Table]:
+    """Yields the table of peaks."""
+    few, many = (100, 400) if plan.quick else (1_000, 10_000)
+    small, large = _peaks(plan, few), _peaks(plan, many)
+    rows = [
+        (name, f"{small[name] / _MEBI:.0f}", f"{large[name] / _MEBI:.0f}", *_growth(plan, small[name], large[name]))
+        for name in ("after the imports", "produce", "produce, publish")
+    ]
+    notes = (
+        "Peak resident memory of one process in MiB: 192x192 pictures of 6-9 things, 2 families per image with their "
+        "variants, 1 worker.",
+        f"Producing took {small['seconds']:.0f} s and {large['seconds']:.0f} s. "
+        "The last line is the same process after publishing too.",
+        *(["Growth is not judged at these sizes."] if plan.quick else []),
+    )
+    headings = ("peak", f"{few:,} images", f"{many:,} images", "growth", "target", "")
+    yield Table("Memory: flat in the number of images", headings, rows, notes)
+
+
+def _growth(plan: Plan, small: float, large: float) -> tuple[str, str, str]:
+    growth = large / small
+    return f"{growth:.2f}x", f"{MOST_GROWTH}x", verdict_text(None if plan.quick else growth <= MOST_GROWTH)
+
+
+def _peaks(plan: Plan, count: int) -> dict[str, float]:
+    """Returns the child's peaks in bytes, and the seconds it took to produce."""
+    folder = plan.scratch / f"memory-{count}"
+    images, annotations = write_source(folder, count)
+    arguments = [str(images), str(annotations), str(folder / "out")]
+    child = subprocess.run(
+        [sys.executable, "-m", "benchmarks.memory_child", *arguments],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(child.stdout.splitlines()[-1])
+    return found
