@@ -22,7 +22,7 @@ from stages.segment import SegmentConfig, segment
 from tests.makers import make_image
 
 LAYOUT = RenderConfig(width=256, height=192, oversampling=1)
-"""A quarter of the pixels, one sample each: margins are shares of the picture, so the questions are of the same kind."""
+"""A quarter of the pixels, one sample each: margins are shares of the picture, so nothing else changes."""
 
 
 def unpainted_scene(name: str) -> Scene:
