@@ -42,7 +42,7 @@ _ACCEPTED = """
 
 def run(plan: Plan) -> Iterator[Table]:
     """Yields the table of fresh questions, then that of the dataset."""
-    asked = _accepted(_make_all(250 if plan.quick else SCENES), WANTED)
+    asked = _accepted(_make_all(120 if plan.quick else SCENES), WANTED)
     yield _report(plan, "Blind: questions on rendered scenes", asked)
     if plan.dataset is not None:
         yield _report(plan, f"Blind: accepted questions of {plan.dataset}", read_accepted(plan.dataset))

@@ -39,7 +39,7 @@ class _Rates(NamedTuple):
 
 def run(plan: Plan) -> Iterator[Table]:
     """Yields the rates, then which targets they meet."""
-    scenes = [random_scene(f"b{number}") for number in range(15 if plan.quick else 80)]
+    scenes = [random_scene(f"b{number}") for number in range(15 if plan.quick else 60)]
     configs = {name: _config(weights) for name, weights in MIXES.items()}
     for config in configs.values():
         _measure(scenes[:2], config)  # fills the caches of patterns and plurals
@@ -50,7 +50,7 @@ def run(plan: Plan) -> Iterator[Table]:
             for name, config in configs.items():
                 counts[name], measured = _measure(scenes, config)
                 passes[name].append(measured)
-        budget = 0.5 if plan.quick else 5.0
+        budget = 0.5 if plan.quick else 4.0
         guessing = {name: certified_per_second(scenes, config, budget) for name, config in configs.items()}
     rates = {name: _Rates(*map(median, zip(*measured, strict=True))) for name, measured in passes.items()}
     rows = [_row(name, counts[name], rates[name], guessing[name]) for name in configs]

@@ -19,7 +19,7 @@ _MEBI = 1 << 20
 
 def run(plan: Plan) -> Iterator[Table]:
     """Yields the table of peaks."""
-    few, many = (100, 400) if plan.quick else (1_000, 10_000)
+    few, many = (50, 200) if plan.quick else (1_000, 10_000)
     small, large = _peaks(plan, few), _peaks(plan, many)
     rows = [
         (name, f"{small[name] / _MEBI:.0f}", f"{large[name] / _MEBI:.0f}", *_growth(plan, small[name], large[name]))

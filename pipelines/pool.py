@@ -1,5 +1,6 @@
 """Where jobs run: this process, or a pool of worker processes that end with it, however it ends."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -24,7 +25,9 @@ class Pool:
     def __init__(self, root: Path, workers: int) -> None:
         self.workers = workers
         self._executor: ProcessPoolExecutor | None = None
-        if workers > 1:
+        if workers <= 1:
+            calm_collector()
+        else:
             os.environ.setdefault("OMP_NUM_THREADS", "1")
             os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")  # it tidies up after Ctrl-C, and says so
             self._executor = ProcessPoolExecutor(workers, worker_context(), _start_worker, (root,))
@@ -81,9 +84,16 @@ def worker_context() -> BaseContext:
     return context
 
 
+def calm_collector() -> None:
+    """Makes the cyclic garbage collector run rarely: stages make many small tuples that hold no cycles."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 def _start_worker(root: Path) -> None:
     """Prepares a worker: Ctrl-C is for the parent to handle, and when the parent is gone so is the work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    calm_collector()
     hold_worker_lock(root)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -17,10 +17,11 @@ from schemas.arrow import RecordType, table_to_records
 from schemas.decision import Decision, Route
 from schemas.image import Image
 from schemas.question import Question
+from schemas.verdict import Verdict
 from stages.publish import Accepted
 
 STAGE = "publish"
-_SOURCES = ("images", "questions", "decisions")
+_SOURCES = ("images", "questions", "decisions", "verdicts")
 _ORDER = [("image_id", "ascending"), ("question_id", "ascending")]
 _STEP = 100
 
@@ -72,9 +73,14 @@ def _accepted_of(bucket: Bucket) -> Iterator[Accepted]:
     questions = bucket["questions"].filter(wanted).sort_by(_ORDER)
     images = {image.image_id: image for image in table_to_records(bucket["images"], Image)}
     _check_kinship(decisions, questions, images)
+    verdicts: dict[str, list[Verdict]] = {}
+    judged = pc.is_in(bucket["verdicts"]["question_id"], value_set=decisions["question_id"].combine_chunks())
+    for verdict in table_to_records(bucket["verdicts"].filter(judged), Verdict):
+        verdicts.setdefault(verdict.question_id, []).append(verdict)
     rows = zip(_records(questions, Question), _records(decisions, Decision), strict=True)
     for question, decision in rows:
-        yield Accepted(question, images[decision.image_id], decision)
+        said = tuple(verdicts.get(question.question_id, ()))
+        yield Accepted(question, images[decision.image_id], decision, said)
 
 
 def _check_kinship(decisions: pa.Table, questions: pa.Table, images: Mapping[str, Image]) -> None:

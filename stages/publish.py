@@ -8,6 +8,7 @@ A question that belongs to another image, or was not accepted, is a bug and rais
 
 import json
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.decision import Decision, Route
 from schemas.drop import Drop, DropReason
 from schemas.image import Image
-from schemas.question import Question
+from schemas.question import Certificate, Question
 from schemas.sample import EmbeddedImage, ExtraInfo, Message, ReleaseRow, RewardModel, SampleHop
+from schemas.verdict import Outcome, Verdict
 
-VERSION = 1
+VERSION = 2
 
 IMAGE_TAG = "<image>"
 _PLACEHOLDER = re.compile(r"<\s*/?\s*(?:image|video|audio|img)[^<>]{0,40}>|<\|[^<>|]{0,60}\|>|<\s*/?\s*think\s*>", re.I)
@@ -46,11 +48,12 @@ class PublishConfig(BaseModel):
 
 
 class Accepted(NamedTuple):
-    """A question, the image it is about, and the decision that lets it out."""
+    """A question, the image it is about, the decision that lets it out, and what its judges said."""
 
     question: Question
     image: Image
     decision: Decision
+    verdicts: tuple[Verdict, ...]
 
 
 def publish(accepted: Accepted, picture: EmbeddedImage, index: int, config: PublishConfig) -> ReleaseRow | Drop:
@@ -59,7 +62,7 @@ def publish(accepted: Accepted, picture: EmbeddedImage, index: int, config: Publ
     Raises:
         ValueError: question, image and decision do not belong together, or the decision is not to accept.
     """
-    question, image, _ = accepted
+    question, image, _, _ = accepted
     _check_kinship(accepted)
     found = _PLACEHOLDER.search(question.question)
     if found:
@@ -83,6 +86,7 @@ def publish(accepted: Accepted, picture: EmbeddedImage, index: int, config: Publ
         extra_info=_extra_info(question, image, index),
         hops=tuple(_hop(question, position) for position in range(len(question.hops))),
         tier="program",
+        certificates=(*question.certificates, *_later_certificates(accepted)),
         split=image.split,
         licence=image.licence,
         image_uri=image.uri,
@@ -92,13 +96,32 @@ def publish(accepted: Accepted, picture: EmbeddedImage, index: int, config: Publ
 
 _COPIED = (
     "question_id", "image_id", "family_id", "variant", "style", "hop_count", "shape", "trace", "margin",
-    "weakest_fact", "luck", "strict", "certificates", "program", "config_hash", "seed",
+    "weakest_fact", "luck", "strict", "program", "config_hash", "seed",
 )  # fmt: skip
 """Fields that a row takes over from its question as they are."""
 
 
+_JUDGED = {"second_executor": "answer", "text_rules": "no_give_away"}
+"""The certificates that judges give, by judge."""
+
+
+def _later_certificates(accepted: Accepted) -> Iterator[Certificate]:
+    """Yields what was proved after the program's own certificates: by judges, and by the balance of the whole dataset.
+
+    Raises:
+        ValueError: a judge did not pass the question; silence is not a pass.
+    """
+    question, _, decision, verdicts = accepted
+    outcomes = {verdict.judge: verdict for verdict in verdicts if verdict.question_id == question.question_id}
+    for judge, name in _JUDGED.items():
+        if judge not in outcomes or outcomes[judge].outcome is not Outcome.PASS:
+            raise ValueError(f"question {question.question_id} was accepted without a pass of {judge}")
+        yield Certificate(name=name, passed=True, detail=f"passed by {judge}")
+    yield Certificate(name="prior", passed=True, detail=decision.reason)
+
+
 def _check_kinship(accepted: Accepted) -> None:
-    question, image, decision = accepted
+    question, image, decision, _ = accepted
     if question.image_id != image.image_id or decision.image_id != image.image_id:
         raise ValueError(f"question {question.question_id} is about image {question.image_id}, not {image.image_id}")
     if decision.question_id != question.question_id or decision.route is not Route.ACCEPT:

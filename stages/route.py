@@ -59,21 +59,24 @@ def route(candidates: Sequence[Candidate], config: RouteConfig, seed: int) -> tu
     offers = Counter(candidate.image_id for candidate in candidates)
     ordered = sorted(candidates, key=lambda c: (offers[c.image_id], _ticket(seed, c.question_id)))
     full = [candidate for candidate in ordered if candidate.variant == Variant.FULL]
-    reasons = _balance(full, config)
+    reasons = _balance(full, config).refused
     reasons |= _per_image([c for c in full if c.question_id not in reasons], config)
-    reasons |= _balance([c for c in full if c.question_id not in reasons], config)
-    accepted = {candidate.question_id for candidate in full} - reasons.keys()
+    kept = _balance([c for c in full if c.question_id not in reasons], config)
+    accepted = dict(kept.accepted)
+    reasons |= kept.refused
     shorter = [candidate for candidate in ordered if candidate.variant != Variant.FULL]
     for candidate in shorter:
         if candidate.family_id not in accepted:
             reasons[candidate.question_id] = "the full question of its family was not accepted"
-    reasons |= _balance([c for c in shorter if c.question_id not in reasons], config)
+    kept = _balance([c for c in shorter if c.question_id not in reasons], config)
+    accepted |= kept.accepted
+    reasons |= kept.refused
     return tuple(
         Decision(
             question_id=candidate.question_id,
             image_id=candidate.image_id,
             route=Route.DROP if candidate.question_id in reasons else Route.ACCEPT,
-            reason=reasons.get(candidate.question_id, "certified, judged and within quota"),
+            reason=reasons.get(candidate.question_id) or accepted[candidate.question_id],
         )
         for candidate in sorted(candidates)
     )
@@ -111,21 +114,32 @@ def _levels(cell: str) -> list[str]:
     return cell.split("|")
 
 
-def _balance(candidates: Sequence[Candidate], config: RouteConfig) -> dict[str, str]:
+class _Balanced(NamedTuple):
+    refused: dict[str, str]
+    """Question id -> why."""
+    accepted: dict[str, str]
+    """Question id -> how the answers of its cell are spread."""
+
+
+def _balance(candidates: Sequence[Candidate], config: RouteConfig) -> _Balanced:
     refused: dict[str, str] = {}
+    accepted: dict[str, str] = {}
     for name, rows in _cells(candidates, config.min_cell).items():
         kind = _levels(name)[1]
-        quota = _capped(rows, config) if kind in config.capped else _uniform(rows, config)
+        capped = kind in config.capped
+        quota = _capped(rows, config) if capped else _uniform(rows, config)
+        spread = f"answers {'capped' if capped else 'uniform'} over {len(quota)} values in the cell {name}"
         taken: Counter[int] = Counter()
         for candidate in rows:
-            if taken[candidate.answer] >= quota.get(candidate.answer, 0):
-                limit = quota.get(candidate.answer, 0)
+            limit = quota.get(candidate.answer, 0)
+            if taken[candidate.answer] >= limit:
                 refused[candidate.question_id] = (
                     f"answer {candidate.answer} has its quota of {limit} in the cell {name}"
                 )
             else:
                 taken[candidate.answer] += 1
-    return refused
+                accepted[candidate.question_id] = spread
+    return _Balanced(refused, accepted)
 
 
 def _cells(candidates: Iterable[Candidate], least: int) -> dict[str, list[Candidate]]:

@@ -30,6 +30,7 @@ from tests.release_makers import (
     make_instances,
     make_pixels,
     make_question,
+    passes,
     write_dataset,
 )
 
@@ -285,3 +286,27 @@ def test_unwritable_or_damaged_places_are_clear_errors(tmp_path):
         publish_dataset(dataset.root)
     with pytest.raises(UserError, match="does not exist"):
         publish_dataset(tmp_path / "nowhere")
+
+
+def test_a_row_carries_all_seven_certificates(tmp_path):
+    dataset = make_dataset(tmp_path, make_files(1), per_image=1)
+    publish_dataset(dataset.root)
+    rows = pq.read_table(next((dataset.root / "release").glob("*.parquet"))).to_pylist()
+    names = {certificate["name"] for certificate in rows[0]["certificates"]}
+    assert {"answer", "no_give_away", "prior"} <= names
+    assert all(certificate["passed"] for certificate in rows[0]["certificates"])
+
+
+@pytest.mark.parametrize("judge", ["second_executor", "text_rules"])
+def test_a_question_without_a_pass_of_every_judge_is_never_published(tmp_path, judge):
+    ((uri, data),) = make_files(1).items()
+    image = admit(data, uri)
+    question = make_question(image, make_instances(image))
+    verdicts = [verdict for verdict in passes(question) if verdict.judge != judge]
+    source = tmp_path / "source"
+    (source / uri).parent.mkdir(parents=True)
+    (source / uri).write_bytes(data)
+    tables = {"images": [image], "questions": [question], "decisions": [accept(question)], "verdicts": verdicts}
+    dataset = write_dataset(tmp_path / "d", source, tables)
+    with pytest.raises(ValueError, match=f"without a pass of {judge}"):
+        publish_dataset(dataset.root)
