@@ -171,6 +171,7 @@ def test_every_kind_of_cutoff_binds(sound: Sound) -> None:
 
 # ----------------------------------------------------------------------------------------------------- gaps, one by one
 
+CUP = (Step("scene"), Step("category", (0,), ("cup",)))
 IMAGE = make_image("gaps", width=200, height=200)
 
 
@@ -232,6 +233,39 @@ def test_a_side_is_asked_for_from_the_cutoff_on(gap: float) -> None:
         assert found.answer == 3
 
 
+@pytest.mark.parametrize(
+    ("near", "far", "width", "fact"),
+    [
+        (100, 140, 20, None),
+        (200, 240, 20, "distance ratio"),  # a fifth farther
+        (60, 85, 20, "distance ratio"),  # 25 px of a diagonal of 1000
+        (100, 140, 120, "distance ratio"),  # the far one's edge is nearer
+    ],
+)
+@pytest.mark.parametrize("operator", ["nearest", "farthest"])
+def test_near_and_far_are_asked_for_by_ratio_by_distance_and_by_edges(
+    near: float, far: float, width: float, fact: str | None, operator: str
+) -> None:
+    image = make_image("distances", width=800, height=600)
+
+    def thing(category: str, x: float, wide: float, digit: str) -> Instance:
+        made = make_instance(category, (0, 0, 20, 20), {"digit": digit}, image, instance_id=f"{category} {x}")
+        changes = {"box_xyxy": (x - wide / 2, 290.0, x + wide / 2, 310.0), "centroid_xy": (x, 300.0)}
+        return made.model_copy(update=changes | {"area": 4000, "truncated": False})
+
+    scene = make_scene(
+        thing("cup", 400, 20, "1"), thing("box", 400 - near, 20, "2"), thing("box", 400 + far, width, "3"),
+        supports=("digit",), image=image,
+    )  # fmt: skip
+    steps = (Step("category", (0,), ("box",)), Step(operator, (2, 3)), Step("read", (4,), ("digit",)))
+    found = proved(scene, program_of(*CUP, Step("only", (1,)), *steps), EASY, near_ratio=1.25, near_gap=0.03)
+    if fact is None:
+        assert isinstance(found, Certified)
+    else:
+        assert isinstance(found, Rejected)
+        assert (found.reason, found.detail.split(" is ")[0]) == (DropReason.MARGIN_BELOW_CUTOFF, fact)
+
+
 # ---------------------------------------------------------------------------------------------------- rules, one by one
 
 
@@ -241,7 +275,6 @@ def program_of(*steps: Step) -> Program:
     return canonical(program)
 
 
-CUP = (Step("scene"), Step("category", (0,), ("cup",)))
 COUNTED = program_of(*CUP, Step("count", (1,)))
 
 
@@ -316,6 +349,19 @@ def test_a_category_that_may_not_be_named_is_below_the_cutoff() -> None:
     found = proved(scene, program_of(*CUP, *end), EASY)
     assert isinstance(found, Rejected)
     assert found.detail.startswith("countability is 0.000")
+
+
+def test_any_thing_is_not_chosen_from_where_some_may_not_be_named() -> None:
+    cups = [make_instance("cup", (x, 10, x + 20, 30), {"digit": d}) for x, d in ((10, "3"), (80, "4"), (140, "5"))]
+    scene = make_scene(*cups, supports=("digit",))
+    program = program_of(Step("scene"), Step("extreme", (0,), ("leftmost",)), Step("read", (1,), ("digit",)))
+    assert isinstance(proved(scene, program, EASY), Certified)
+    found = proved(scene.model_copy(update={"categories": ()}), program, EASY)
+    assert isinstance(found, Rejected)
+    assert (found.reason, found.detail) == (
+        DropReason.UNSUPPORTED_FACT,
+        "extreme of any thing needs a name for every cup",
+    )
 
 
 @pytest.mark.parametrize("answer_limits", [(2, 20), (0, 0)])
