@@ -109,8 +109,11 @@ def unsupported_facts(index: SceneIndex, program: Program) -> list[str]:
     """Returns what the program asks for and the scene's source cannot state, in words; empty where all is supported."""
     missing: list[str] = []
     supports = index.scene.supports
+    unnamed = sorted(index.category_bits.keys() - index.selectable)
     for step in program.steps:
         name = step.operator
+        if unnamed and name != "category" and any(program.steps[i].operator == "scene" for i in step.inputs):
+            missing.append(f"{name} of any thing needs a name for every {unnamed[0]}")
         if name in ("attribute", "same_attribute", "read", "measure") and step.params[0] not in supports:
             missing.append(f"{name} needs {step.params[0]}")
         if name == "related" and step.params[0] in DEPTH_RELATIONS and not index.has_depth:
