@@ -25,15 +25,15 @@ help:
 env: $(STAMP)
 	@:
 
-# Does nothing while the lock and pyproject.toml are unchanged, and then needs no network.
+# The lock is complete, so nothing is resolved. Does nothing while the lock and pyproject.toml are unchanged, and then needs no network.
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	@$(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
 		|| { echo "hopyard needs Python 3.11 or 3.12, .venv has $$($(BIN)/python --version 2>&1):" \
 		"remove .venv and say make PYTHON=python3.12" >&2; exit 1; }
 	@echo "environment: installing requirements/dev.txt into .venv (a minute or two the first time)"
-	@if ! { command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt; }; \
-	then $(BIN)/python -m pip install -qq --require-hashes -r requirements/dev.txt; fi
+	@if ! { command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/dev.txt; }; \
+	then $(BIN)/python -m pip install -qq --require-hashes --no-deps -r requirements/dev.txt; fi
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
