@@ -41,7 +41,11 @@ OPERATOR = Operator(
         ),
         ("ball one",),
     ),
-    phrases=("where: of the same {key} as {one}",),
+    phrases=(
+        "where: of the same {key} as {one}",
+        "ask: How many {things} have the same {key} as {one}?",
+        "ask: How many {things} are of the same {key} as {one}?",
+    ),
     params=("key",),
     margin=margin,
     fact="attribute confidence",

@@ -110,6 +110,10 @@ class Narrator:
     def _ask_count(self, step: Step) -> str:
         described, where = self._set(step.inputs[0])
         fields = {"things": described.plural, "where": where or "in the picture"}
+        narrowed = self.program.steps[step.inputs[0]]
+        if narrowed.operator == "same_attribute":
+            shared = {"key": str(narrowed.params[0]), "one": self.reference(narrowed.inputs[0])}
+            return self._template("same_attribute", "ask").format(**shared, **fields)
         root = described_root(self.program, step.inputs[0])
         names = self._names(root, "and")
         if names:
