@@ -1,10 +1,11 @@
 """Judge: the static judges of the spine, each with a verdict per question.
 
 In: scenes and the questions on them. Out: verdicts. `second_executor` recomputes the answer in SQL; `certificates`
-proves the stored program again from the stored scene and compares; `text_rules` reads the words. A judge that cannot
-decide says no verdict, never pass.
+proves the stored program again from the stored scene and compares; `text_rules` reads the words, and tells the program
+again to see that the words are its. A judge that cannot decide says no verdict, never pass.
 """
 
+import random
 from collections.abc import Iterator, Sequence
 
 from schemas.program import Program, question_id_of
@@ -16,11 +17,12 @@ from stages.certify import Certified, CertifyConfig, Rejected, certify
 from stages.execute import check_program, operator_of
 from stages.margins import MarginConfig
 from stages.operators.operator import ValueType
+from stages.phrasing.telling import tell
 from stages.scene_index import SceneIndex
 from stages.second_executor import ProgramRun, SecondExecutor
 from stages.text_rules import bad_text, give_aways
 
-VERSION = 1
+VERSION = 2
 
 
 class JudgeConfig(Record):
@@ -79,8 +81,10 @@ def _verdicts(
             yield _verdict(question, name, answer)
         return
     yield _verdict(question, "second_executor", _answer_fault(question, answer))
-    yield _verdict(question, "certificates", _certificate_fault(index, question, config))
-    yield _verdict(question, "text_rules", "; ".join([*give_aways(question), *bad_text(question.question)]))
+    found = certify(index, Program.from_json(question.program), bounds_for(question, config.certify))
+    yield _verdict(question, "certificates", _certificate_fault(index, question, found))
+    told = [] if isinstance(found, Rejected) else list(_told_otherwise(index, question, found))
+    yield _verdict(question, "text_rules", "; ".join([*give_aways(question), *bad_text(question.question), *told]))
 
 
 def _verdict(question: Question, name: str, fault: str) -> Verdict:
@@ -99,8 +103,21 @@ def _answer_fault(question: Question, answer: int | None) -> str:
     return f"the second executor gives {'no answer' if answer is None else answer}, stored is {question.answer}"
 
 
-def _certificate_fault(index: SceneIndex, question: Question, config: JudgeConfig) -> str:
-    found = certify(index, Program.from_json(question.program), bounds_for(question, config.certify))
+def _told_otherwise(index: SceneIndex, question: Question, found: Certified) -> Iterator[str]:
+    """Yields what is not said as the program is told: the text that ships is the text that was made of the program."""
+    try:
+        telling = tell(index, found, random.Random(f"{question.seed}:phrase:{question.question_id}"))
+    except ValueError as error:
+        yield f"the program has no wording: {error}"
+        return
+    for name in ("question", "trace"):
+        if getattr(telling, name) != getattr(question, name):
+            yield f"the {name} is not what is told of the program"
+    if [hop.text for hop in telling.hops] != [hop.text for hop in question.hops]:
+        yield "the text of a hop is not what is told of the program"
+
+
+def _certificate_fault(index: SceneIndex, question: Question, found: Certified | Rejected) -> str:
     if isinstance(found, Rejected):
         return f"{found.reason}: {found.detail}"
     return "; ".join(differences(question, found, index))

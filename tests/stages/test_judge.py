@@ -189,3 +189,9 @@ def test_verdicts_do_not_depend_on_the_company() -> None:
     apart = tuple(v for question in QUESTIONS[:30] for v in outcomes(question).values())
     assert together == apart
     assert judge(SCENES, [], JudgeConfig()) == ()
+
+
+@pytest.mark.parametrize("field", ["question", "trace"])
+def test_words_that_were_not_told_of_the_program_fail(field: str) -> None:
+    other = FULL.question.replace("the", "a", 1) if field == "question" else FULL.trace[:-1]
+    assert failing(FULL.model_copy(update={field: other})) == {"text_rules"}
