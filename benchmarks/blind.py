@@ -1,8 +1,8 @@
 """Blind: how often a text model answers right without the picture, against chance.
 
 Questions are made and routed as a run of the default profile makes them, on rendered scenes without paint; with
-``--dataset`` also those of a finished dataset. Chance is the accuracy of always giving the most frequent answer of the
-question's kind of finish, as learnt from the other images: what balancing the answers leaves to anybody.
+``--dataset`` also those of a finished dataset. Chance is the accuracy of always giving the most frequent answer that
+routing aims at for the question's kind of finish: what balancing the answers leaves to anybody.
 """
 
 import os
@@ -130,15 +130,12 @@ def _interval(differences: NDArray[np.float64], images: NDArray[np.int64]) -> tu
 
 
 def _notes(asked: Sequence[Asked], right: dict[str, NDArray[np.bool_]], best: str) -> tuple[str, ...]:
-    shares = []
-    for kind in {one.kind for one in asked}:
-        counts = np.bincount([one.answer for one in asked if one.kind == kind])
-        shares.append(counts.max())
     models = ", ".join(f"{name} {hits.mean():.1%}" for name, hits in right.items() if name not in REFERENCES)
     return (
         f"{len(asked):,} full questions on {len({one.image_id for one in asked}):,} images, learnt from the half of "
         f"the images that is not asked about. Best model: {best}.",
         f"Of all questions: {models}; the most frequent answer {right['majority'].mean():.1%}.",
-        f"Chance with the most frequent answers of these very questions: {sum(shares) / len(asked):.1%}.",
+        "Chance is the most frequent answer that routing aims at for the kind; learnt from the other half instead, where a "
+        f"quota makes rare what was frequent here, it is {right['learnt chance'].mean():.1%}.",
         "Difference in points, interval by resampling images.",
     )

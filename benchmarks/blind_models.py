@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 
 from schemas.program import Program
+from stages.route import RouteConfig
 
 Answers = NDArray[np.int64]
 FOLDS = 2
@@ -57,8 +58,9 @@ def fold_of(image_id: str) -> int:
 def predict_all(asked: Sequence[Asked]) -> dict[str, Answers]:
     """Returns the answers of every model to every question, each learnt from other images.
 
-    ``chance`` is the most frequent answer of the question's kind of finish among the questions learnt from;
-    ``majority`` the most frequent answer of all of them.
+    ``chance`` is the most frequent answer that routing aims at for the question's kind of finish: 1 where answers are
+    uniform over ``1..m``, the most frequent one learnt where they are only capped. ``learnt chance`` is the most
+    frequent one learnt for every kind, ``majority`` the most frequent answer of all questions learnt from.
     """
     folds = np.array([fold_of(one.image_id) for one in asked])
     found = {name: np.zeros(len(asked), dtype=np.int64) for name in _MODELS}
@@ -107,6 +109,13 @@ def _by_majority(key: Callable[[Asked], Sequence[str]], least: int = 1) -> Calla
     return answer
 
 
+def _by_target(fold: _Fold) -> Answers:
+    """Answers 1 where routing makes counts uniform from 1 on, else what is most frequent of the kind."""
+    learnt = _by_majority(lambda one: (one.kind,))(fold)
+    balanced = np.array([one.kind not in RouteConfig().capped for one in fold.test_asked])
+    return np.where(balanced, 1, learnt)
+
+
 def _levels(one: Asked) -> Sequence[str]:
     """Returns the question's cell and what contains it, the finest first."""
     parts = one.cell.split("|")
@@ -133,10 +142,11 @@ def _boosting(fold: _Fold) -> Answers:
 
 _MODELS: dict[str, Callable[[_Fold], Answers]] = {
     "majority": _by_majority(lambda _: ("",)),
-    "chance": _by_majority(lambda one: (one.kind,)),
+    "chance": _by_target,
+    "learnt chance": _by_majority(lambda one: (one.kind,)),
     "table of cells": _by_majority(_levels, least=8),
     "naive Bayes": _bayes,
     "logistic regression": _logistic,
     "gradient boosting": _boosting,
 }
-REFERENCES = ("majority", "chance")
+REFERENCES = ("majority", "chance", "learnt chance")

@@ -87,7 +87,7 @@ class Question(Record):
     shape: str
     """The program's skeleton without its nouns: the unit of quotas."""
     cell: str
-    """``variant|finish|direction|form|words`` of the last description: what answers are balanced within."""
+    """``variant|finish|form|reuse|words|direction`` of the last description: what answers are balanced within."""
     hops: tuple[Hop, ...]
     hop_count: int = Field(ge=1)
     margin: float

@@ -4,16 +4,17 @@ In: all candidates of the dataset that every judge passed, as small rows. Out: o
 unbalance the answers of its cell, what exceeds the wanted number per image, a variant whose family's full question was
 not accepted.
 
-Within a cell (finish, direction, form of the final description) the accepted answers of a count are uniform over
-``1..m``. Supports of different cells are nested, so the best guess from the words alone is always 1, whatever the
-words: that is chance, and nothing beats it. Numbers read off things are even by themselves and are only capped. Images
-that offer few candidates choose first. The decision is global: it sees every shard, so quotas cannot drift apart
-between workers.
+Within a cell (finish, form of the last description, how often the program chose from it before, its words, direction)
+the accepted answers of a count are uniform over ``1..m``. Supports of different cells are nested, so the best guess
+from the words alone is always 1, whatever the words: that is chance. Numbers read off things are even by themselves
+and are only capped. Images that offer few candidates choose first, and an image left without a question takes the
+place of an equal one of an image that has several. The decision is global: it sees every shard, so quotas cannot drift
+apart between workers.
 """
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
 from pydantic import Field
@@ -22,7 +23,10 @@ from schemas.decision import Decision, Route
 from schemas.question import Variant
 from schemas.record import Record
 
-VERSION = 1
+VERSION = 2
+
+_FINEST = 6
+"""Levels of a cell; fewer are taken where it is small, but never less than variant and finish."""
 
 
 class RouteConfig(Record):
@@ -54,6 +58,15 @@ class Candidate(NamedTuple):
     margin: float
 
 
+class _Balanced(NamedTuple):
+    refused: dict[str, str]
+    """Question id -> why."""
+    accepted: dict[str, str]
+    """Question id -> how the answers of its cell are spread."""
+    cells: Set[str]
+    """Names of the cells."""
+
+
 def route(candidates: Sequence[Candidate], config: RouteConfig, seed: int) -> tuple[Decision, ...]:
     """Returns one decision per candidate, ordered by question id; independent of the order they come in."""
     offers = Counter(candidate.image_id for candidate in candidates)
@@ -62,8 +75,8 @@ def route(candidates: Sequence[Candidate], config: RouteConfig, seed: int) -> tu
     reasons = _balance(full, config).refused
     reasons |= _per_image([c for c in full if c.question_id not in reasons], config)
     kept = _balance([c for c in full if c.question_id not in reasons], config)
-    accepted = dict(kept.accepted)
     reasons |= kept.refused
+    accepted = _cover(full, kept, reasons)
     shorter = [candidate for candidate in ordered if candidate.variant != Variant.FULL]
     for candidate in shorter:
         if candidate.family_id not in accepted:
@@ -80,6 +93,36 @@ def route(candidates: Sequence[Candidate], config: RouteConfig, seed: int) -> tu
         )
         for candidate in sorted(candidates)
     )
+
+
+def _cover(full: Sequence[Candidate], kept: _Balanced, reasons: dict[str, str]) -> dict[str, str]:
+    """Returns what is accepted once images without a question took places of equal cell and answer; updates reasons."""
+    accepted = dict(kept.accepted)
+    images = Counter(candidate.image_id for candidate in full if candidate.question_id in accepted)
+    holders: dict[tuple[str, int], list[Candidate]] = defaultdict(list)
+    for candidate in full:
+        if candidate.question_id in accepted:
+            holders[_place(candidate, kept.cells), candidate.answer].append(candidate)
+    for candidate in full:
+        if images[candidate.image_id]:
+            continue
+        place = holders[_place(candidate, kept.cells), candidate.answer]
+        giver = max(place, key=lambda holder: images[holder.image_id], default=None)
+        if giver is None or images[giver.image_id] < 2:
+            continue
+        place.remove(giver)
+        images.subtract([giver.image_id])
+        images.update([candidate.image_id])
+        accepted[candidate.question_id] = accepted.pop(giver.question_id)
+        reasons[giver.question_id] = "its place went to an image that had no question"
+        del reasons[candidate.question_id]
+    return accepted
+
+
+def _place(candidate: Candidate, cells: Set[str]) -> str:
+    """Returns the finest of the balanced cells that the candidate belongs to, or nothing."""
+    levels = _levels(candidate.cell)
+    return next((name for depth in range(_FINEST, 1, -1) if (name := "|".join(levels[:depth])) in cells), "")
 
 
 def _ticket(seed: int, question_id: str) -> str:
@@ -114,17 +157,11 @@ def _levels(cell: str) -> list[str]:
     return cell.split("|")
 
 
-class _Balanced(NamedTuple):
-    refused: dict[str, str]
-    """Question id -> why."""
-    accepted: dict[str, str]
-    """Question id -> how the answers of its cell are spread."""
-
-
 def _balance(candidates: Sequence[Candidate], config: RouteConfig) -> _Balanced:
     refused: dict[str, str] = {}
     accepted: dict[str, str] = {}
-    for name, rows in _cells(candidates, config.min_cell).items():
+    cells = _cells(candidates, config.min_cell)
+    for name, rows in cells.items():
         kind = _levels(name)[1]
         capped = kind in config.capped
         quota = _capped(rows, config) if capped else _uniform(rows, config)
@@ -139,15 +176,15 @@ def _balance(candidates: Sequence[Candidate], config: RouteConfig) -> _Balanced:
             else:
                 taken[candidate.answer] += 1
                 accepted[candidate.question_id] = spread
-    return _Balanced(refused, accepted)
+    return _Balanced(refused, accepted, cells.keys())
 
 
 def _cells(candidates: Iterable[Candidate], least: int) -> dict[str, list[Candidate]]:
-    """Returns candidates by the finest cell that is large enough, (variant, finish, direction, form) or coarser."""
+    """Returns candidates by the finest cell that is large enough: all levels, or fewer of them."""
     rows: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
-        rows["|".join(_levels(candidate.cell)[:4])].append(candidate)
-    for depth in (3, 2):
+        rows["|".join(_levels(candidate.cell)[:_FINEST])].append(candidate)
+    for depth in range(_FINEST - 1, 1, -1):
         for name in [name for name in rows if len(_levels(name)) > depth and len(rows[name]) < least]:
             rows["|".join(_levels(name)[:depth])].extend(rows.pop(name))
     return dict(rows)

@@ -22,12 +22,13 @@ from stages.certify import Certified, CertifyConfig, Rejected, certify
 from stages.execute import operator_of
 from stages.margins import MarginConfig
 from stages.operators.operator import Role
+from stages.phrasing.narrator import described_root
 from stages.phrasing.telling import Telling, tell
 from stages.sampling.draw import Draft, Drawer, Drawn, ShapeConfig
 from stages.sampling.search import World
 from stages.scene_index import SceneIndex
 
-VERSION = 1
+VERSION = 2
 
 
 class SynthesizeConfig(Record):
@@ -155,7 +156,7 @@ class _Maker:
             answer=found.answer,
             program=program_json,
             shape=shape,
-            cell=f"{draft.variant}|{draft.cell}",
+            cell=_cell_of(draft, found.program),
             hops=telling.hops,
             hop_count=len(found.hops),
             margin=found.margin,
@@ -199,6 +200,19 @@ def shape_of(program: Program) -> str:
         if len(texts[-1]) <= 120
         else f"{texts[-1][:96]}~{hashlib.sha256(texts[-1].encode()).hexdigest()[:12]}"
     )
+
+
+def _cell_of(draft: Draft, program: Program) -> str:
+    """Returns the cell, what tells most about the answer first: ``variant|finish|form|reuse|words|direction``.
+
+    Reuse is how often the program has chosen from the last described sets before: a set that one keeps coming back to
+    is large, and the words show it.
+    """
+    kind, direction, form, words = draft.cell.split("|")
+    last = [i for i, step in enumerate(program.steps) if step.operator in ("count", "rank")]
+    roots = {described_root(program, program.steps[i].inputs[-1]) for i in last[-2 if kind == "counts_apart" else -1 :]}
+    used = sum(i in roots for step in program.steps for i in step.inputs) - len(roots)
+    return f"{draft.variant}|{kind}|{form}|reuse {min(max(used, 0), 2)}|{words}|{direction}"
 
 
 def _named_categories(program: Program) -> set[str]:

@@ -25,7 +25,8 @@ def candidates_of(seed: int, images: int = 80, per_image: int = 6) -> list[Candi
     for image in range(images):
         for number in range(rng.randint(0, per_image)):
             finish = rng.choice(FINISHES)
-            words = "|".join((finish, rng.choice(("left", "right")), rng.choice(("0 category", "1 category")), "cup"))
+            forms, sides = ("0 category", "1 category"), ("left", "right")
+            words = "|".join((finish, rng.choice(forms), f"reuse {rng.randint(0, 1)}", "cup", rng.choice(sides)))
             answer = rng.randint(0, 9) if finish in CAPPED else min(rng.randint(1, 6) for _ in range(2))
             family = hashlib.sha256(f"{seed} {image} {number}".encode()).hexdigest()[:32]
             full = Candidate(family, f"image {image}", family, "full", "shape", f"full|{words}", answer, 4, 2.0)
@@ -99,7 +100,7 @@ def test_counts_within_a_cell_are_uniform_from_one_on(seed: int, config: RouteCo
     """With every cell its own, exactly; with small ones joined, the larger answer is never the likelier."""
     candidates = candidates_of(seed)
     kept = accepted(candidates, route(candidates, config, seed))
-    depth = 4 if config.min_cell == 1 else 2
+    depth = 6 if config.min_cell == 1 else 2
     cells: dict[str, Counter[int]] = defaultdict(Counter)
     for candidate in kept:
         cells["|".join(candidate.cell.split("|")[:depth])][candidate.answer] += 1
@@ -115,6 +116,18 @@ def test_counts_within_a_cell_are_uniform_from_one_on(seed: int, config: RouteCo
 
 
 @given(seed=SEEDS)
+def test_no_image_stays_without_a_question_where_another_could_spare_an_equal_one(seed: int) -> None:
+    candidates = candidates_of(seed)
+    full = [candidate for candidate in candidates if candidate.variant == "full"]
+    kept = accepted(full, route(candidates, RouteConfig(min_cell=1), seed))
+    held = Counter(candidate.image_id for candidate in kept)
+    spare = {(candidate.cell, candidate.answer) for candidate in kept if held[candidate.image_id] > 1}
+    assert held
+    for candidate in full:
+        assert held[candidate.image_id] or (candidate.cell, candidate.answer) not in spare
+
+
+@given(seed=SEEDS)
 def test_read_numbers_are_capped_and_otherwise_left_alone(seed: int) -> None:
     config = RouteConfig(min_cell=1, per_image=100)
     candidates = [c for c in candidates_of(seed) if c.variant == "full" and c.cell.split("|")[1] in CAPPED]
@@ -123,7 +136,7 @@ def test_read_numbers_are_capped_and_otherwise_left_alone(seed: int) -> None:
     after: dict[str, Counter[int]] = defaultdict(Counter)
     for rows, counts in ((candidates, before), (kept, after)):
         for candidate in rows:
-            counts["|".join(candidate.cell.split("|")[:4])][candidate.answer] += 1
+            counts["|".join(candidate.cell.split("|")[:6])][candidate.answer] += 1
     for name, counts in before.items():
         assert set(after[name]) == set(counts)
         median = sorted(counts.values())[len(counts) // 2]

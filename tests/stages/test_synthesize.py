@@ -99,7 +99,7 @@ def _check(scene: Scene, question: Question) -> None:
     assert set(question.categories) <= {instance.category for instance in scene.instances}
     assert (question.seed, question.config_hash, question.style) == (11, "c", "hopchain")
     assert question.cell.split("|")[0] == question.variant
-    assert len(question.cell.split("|")) == 5
+    assert len(question.cell.split("|")) == 6
     assert len(question.shape) <= 120
     assert {step.next_action for step in question.trace[:-1]} <= {"continue"}
     assert question.trace[-1].next_action == "summary"
