@@ -135,7 +135,7 @@ def _notes(asked: Sequence[Asked], right: dict[str, NDArray[np.bool_]], best: st
         f"{len(asked):,} full questions on {len({one.image_id for one in asked}):,} images, learnt from the half of "
         f"the images that is not asked about. Best model: {best}.",
         f"Of all questions: {models}; the most frequent answer {right['majority'].mean():.1%}.",
-        "Chance is the most frequent answer that routing aims at for the kind; learnt from the other half instead, where a "
-        f"quota makes rare what was frequent here, it is {right['learnt chance'].mean():.1%}.",
+        "Chance is the most frequent answer that routing aims at for the kind; learnt from the other half, where "
+        f"a quota makes rare what was frequent here, it is {right['learnt chance'].mean():.1%}.",
         "Difference in points, interval by resampling images.",
     )

@@ -34,7 +34,7 @@ class RouteConfig(Record):
 
     per_image: int = Field(default=4, ge=1)
     """Most full questions accepted per image."""
-    min_cell: int = Field(default=40, ge=1)
+    min_cell: int = Field(default=25, ge=1)
     """A cell with fewer candidates is balanced together with its siblings, one level up."""
     min_support: int = Field(default=2, ge=1)
     """Fewest distinct answers of a balanced cell; a cell that cannot reach it gives nothing."""

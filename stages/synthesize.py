@@ -206,9 +206,10 @@ def _cell_of(draft: Draft, program: Program) -> str:
     """Returns the cell, what tells most about the answer first: ``variant|finish|form|reuse|words|direction``.
 
     Reuse is how often the program has chosen from the last described sets before: a set that one keeps coming back to
-    is large, and the words show it.
+    is large, and the words show it. More things share a material than a colour, so "same" puts its attribute first.
     """
     kind, direction, form, words = draft.cell.split("|")
+    form = f"{direction}, {form}" if kind == "same" else form
     last = [i for i, step in enumerate(program.steps) if step.operator in ("count", "rank")]
     roots = {described_root(program, program.steps[i].inputs[-1]) for i in last[-2 if kind == "counts_apart" else -1 :]}
     used = sum(i in roots for step in program.steps for i in step.inputs) - len(roots)
