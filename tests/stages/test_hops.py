@@ -99,6 +99,11 @@ def test_every_full_question_has_both_kinds_of_hop_within_the_wanted_numbers() -
     assert {question.hop_count for question in full} == {3, 4, 5, 6}
 
 
+def _ending(question: Question) -> list[str]:
+    """The levels of the cell that say how the question ends: how often a set was chosen from is of the whole chain."""
+    return [level for level in question.cell.split("|")[1:] if not level.startswith("reuse")]
+
+
 def test_variants_belong_to_a_full_question_and_keep_its_end() -> None:
     families: dict[str, dict[Variant, Question]] = defaultdict(dict)
     for question in questions():
@@ -115,7 +120,7 @@ def test_variants_belong_to_a_full_question_and_keep_its_end() -> None:
             assert question.answer == full.answer
             assert 1 <= question.hop_count < full.hop_count
             assert question.hops[-1].value == full.hops[-1].value
-            assert question.cell.split("|")[1:] == full.cell.split("|")[1:]
+            assert _ending(question) == _ending(full)
             assert (question.hop_count == 1) == (variant is Variant.SINGLE)
         if Variant.HALF in family:
             assert family[Variant.HALF].hop_count == full.hop_count // 2
