@@ -1,6 +1,5 @@
 """The process that `benchmarks.memory` looks at: produces, then publishes, and prints its peaks as JSON."""
 
-import gc
 import json
 import resource
 import sys
@@ -26,7 +25,6 @@ def main() -> None:
     publish_dataset(out)
     peaks = {"after the imports": imported, "produce": produced, "produce, publish": peak_bytes(), "seconds": seconds}
     print(json.dumps(peaks))
-    gc.unfreeze()  # the factory froze what was loaded; DuckDB calls that a leak at exit
 
 
 def peak_bytes() -> float:

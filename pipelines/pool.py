@@ -25,6 +25,7 @@ class Pool:
     def __init__(self, root: Path, workers: int) -> None:
         self.workers = workers
         self._executor: ProcessPoolExecutor | None = None
+        self._thresholds = gc.get_threshold()
         if workers <= 1:
             calm_collector()
         else:
@@ -38,7 +39,10 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._executor is not None:
+        if self._executor is None:
+            gc.unfreeze()  # this process goes on: what was frozen may be garbage by then, and C extensions count leaks
+            gc.set_threshold(*self._thresholds)
+        else:
             self._executor.shutdown(wait=kind is not KeyboardInterrupt, cancel_futures=True)
 
     def warm(self) -> None:
