@@ -4,7 +4,18 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from schemas import category, decision, drop, image, instance, question, sample, source_annotation, verdict
+from schemas import (
+    category,
+    decision,
+    drop,
+    image,
+    instance,
+    model_reply,
+    question,
+    sample,
+    source_annotation,
+    verdict,
+)
 
 INTERNAL_FOLDER = "_internal"
 
@@ -56,6 +67,7 @@ TABLES: dict[str, TableSpec] = {
     "instances": TableSpec(instance.INSTANCE_SCHEMA, ("instance_id",), instance.SCHEMA_VERSION),
     "questions": TableSpec(question.QUESTION_SCHEMA, ("question_id",), question.SCHEMA_VERSION),
     "verdicts": TableSpec(verdict.VERDICT_SCHEMA, ("question_id", "judge"), verdict.SCHEMA_VERSION),
+    "replies": TableSpec(model_reply.MODEL_REPLY_SCHEMA, ("request_key",), model_reply.SCHEMA_VERSION),
     "rollouts": TableSpec(ROLLOUT_SCHEMA, ("question_id", "model", "attempt")),
     "decisions": TableSpec(decision.DECISION_SCHEMA, ("question_id",), decision.SCHEMA_VERSION),
     "annotations": TableSpec(ANNOTATION_SCHEMA, ("question_id", "annotator")),

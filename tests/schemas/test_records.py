@@ -11,6 +11,8 @@ from schemas.decision import DECISION_SCHEMA, Decision
 from schemas.drop import DROP_SCHEMA, Drop
 from schemas.image import IMAGE_SCHEMA, Image
 from schemas.instance import INSTANCE_SCHEMA, Instance
+from schemas.model_reply import MODEL_REPLY_SCHEMA, ModelReply
+from schemas.model_request import MODEL_REQUEST_SCHEMA, ModelRequest
 from schemas.program import Program, Step, canonical
 from schemas.question import QUESTION_SCHEMA, Question
 from schemas.verdict import VERDICT_SCHEMA, Verdict
@@ -23,6 +25,8 @@ PAIRS = [
     (Drop, DROP_SCHEMA),
     (Image, IMAGE_SCHEMA),
     (Instance, INSTANCE_SCHEMA),
+    (ModelReply, MODEL_REPLY_SCHEMA),
+    (ModelRequest, MODEL_REQUEST_SCHEMA),
     (Question, QUESTION_SCHEMA),
     (Verdict, VERDICT_SCHEMA),
 ]

@@ -1,0 +1,111 @@
+"""Requests to chat completions and back. Nothing here sends anything."""
+
+import json
+from typing import Any, NamedTuple
+
+from pipelines.models.spec import ModelSpec
+from schemas.model_request import ModelRequest, Part
+
+JOB_HEADER = "X-Hopyard-Job"
+KEY_HEADER = "Idempotency-Key"
+"""The request's key: a gateway that knows the header bills a repeated request once. Others ignore it."""
+
+
+class BadBodyError(ValueError):
+    """A server said 200 and sent something that is no chat completion."""
+
+
+class Completion(NamedTuple):
+    """What a body of a chat completion says."""
+
+    texts: tuple[str, ...]
+    finish_reasons: tuple[str, ...]
+    input_tokens: int
+    output_tokens: int
+    usage_known: bool
+
+
+def to_options(
+    request: ModelRequest, spec: ModelSpec, pictures: dict[Part, str], lacking: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """Returns the arguments of `chat.completions.create`, without what the server is known to lack.
+
+    Args:
+        pictures: an address (data URI, URL or path) per picture part.
+        lacking: names among n, json_schema, logprobs, stop, seed.
+    """
+    sampling = request.sampling
+    options: dict[str, Any] = {
+        "model": spec.model,
+        "messages": [
+            {"role": message.role, "content": _content(message.parts, pictures)} for message in request.messages
+        ],
+        "temperature": sampling.temperature,
+        "max_tokens": sampling.max_tokens,
+    }
+    if sampling.top_p != 1.0:
+        options["top_p"] = sampling.top_p
+    if request.n > 1 and "n" not in lacking:
+        options["n"] = request.n
+    if sampling.seed is not None and "seed" not in lacking:
+        options["seed"] = sampling.seed + request.draw
+    if sampling.stop and "stop" not in lacking:
+        options["stop"] = list(sampling.stop)
+    if sampling.top_logprobs and "logprobs" not in lacking:
+        options |= {"logprobs": True, "top_logprobs": sampling.top_logprobs}
+    if request.json_schema is not None and "json_schema" not in lacking:
+        schema = {"name": "reply", "schema": json.loads(request.json_schema), "strict": True}
+        options["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return options
+
+
+def read_completion(raw: bytes) -> Completion:
+    """Returns what the body of a chat completion says.
+
+    Raises:
+        BadBodyError: it is cut off, no JSON, or no chat completion.
+    """
+    try:
+        body = json.loads(raw)
+        choices = body["choices"]
+        if not isinstance(choices, list) or not choices:
+            raise BadBodyError("the body has no choices")
+        pairs = [_choice(choice) for choice in choices]
+        tokens = _usage(body.get("usage"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadBodyError(f"the body is no chat completion ({type(error).__name__}: {error})"[:300]) from error
+    texts, finish_reasons = zip(*pairs, strict=True)
+    return Completion(texts, finish_reasons, *(tokens or (0, 0)), usage_known=tokens is not None)
+
+
+def _content(parts: tuple[Part, ...], pictures: dict[Part, str]) -> str | list[dict[str, Any]]:
+    if all(part.text for part in parts):
+        return "\n\n".join(part.text for part in parts)
+    return [
+        {"type": "text", "text": part.text}
+        if part.text
+        else {"type": "image_url", "image_url": {"url": pictures[part]}}
+        for part in parts
+    ]
+
+
+def _choice(choice: dict[str, Any]) -> tuple[str, str]:
+    message = choice["message"]
+    text = message.get("content")
+    if text is None and isinstance(message.get("refusal"), str):
+        return message["refusal"], "refusal"
+    if text is None:
+        text = ""
+    if not isinstance(text, str):
+        raise BadBodyError("a choice has no text")
+    return text, str(choice.get("finish_reason") or "unknown")
+
+
+def _usage(usage: object) -> tuple[int, int] | None:
+    """Returns input and output tokens; None where the server does not say."""
+    if not isinstance(usage, dict):
+        return None
+    counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        return None
+    return counts[0], counts[1]  # type: ignore[return-value]
