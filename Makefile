@@ -10,13 +10,14 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env run test lint format bench lock clean
+.PHONY: help env env-models run test test-models lint format bench lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run     a small demo dataset in output/demo (no GPU, no key, no download)"
 	@echo "make test    every check: ruff, mypy, import contracts, pytest"
 	@echo "make lint    the same without pytest"
+	@echo "make test-models  the tests that need torch, in .venv-models (make env-models); make test runs them where it can"
 	@echo "make format  rewrite the code to the agreed format"
 	@echo "make bench   the benchmarks"
 	@echo "make lock    requirements/*.txt from pyproject.toml (UPGRADE=1 moves the pins)"
@@ -37,12 +38,41 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
+# A second environment, because the base one must work without torch. Made anew only when the two files differ from what
+# it was made from (by content: the folder may be shared by several working trees).
+MODELS := .venv-models
+MODEL_PINS := requirements/dev.txt requirements/models.txt
+TORCH := $(shell grep ^torch== requirements/models.txt)
+INSTALL_MODELS = $(if $(shell command -v uv),uv pip install --quiet --python $(MODELS)/bin/python,$(MODELS)/bin/python -m pip install -qq)
+
+env-models: $(STAMP)
+	@cat $(MODEL_PINS) | cmp -s - $(MODELS)/.installed || { \
+		echo "environment: $(TORCH) and requirements/models.txt into $(MODELS) (a minute or two the first time)"; \
+		test -x $(MODELS)/bin/python || $(BIN)/python -m venv $(MODELS); \
+		$(MODELS)/bin/python -m pip install -qq --retries 1 $(TORCH) \
+		&& $(INSTALL_MODELS) --require-hashes --no-deps -r requirements/dev.txt \
+		&& $(INSTALL_MODELS) --no-deps -r requirements/models.txt \
+		&& cat $(MODEL_PINS) > $(MODELS)/.installed; }
+
+test-models: env-models
+	@echo "pytest -m models"
+	@PYTHONPATH=. $(MODELS)/bin/python -m pytest -q -m models $$(grep -rl --include='test_*.py' 'mark\.models' tests)
+
+# Part of `make test` where the environment stands or a processor build of torch is at hand: gigabytes are nobody's surprise.
+.PHONY: try-models
+try-models: $(STAMP)
+	@if cat $(MODEL_PINS) | cmp -s - $(MODELS)/.installed || \
+		$(BIN)/python -m pip install --dry-run --quiet --retries 1 --no-deps --report - $(TORCH) 2>/dev/null | grep -q '"version": ".*+cpu"'; \
+	then $(MAKE) --no-print-directory test-models; \
+	else echo "model tests: left out, no processor build of $(TORCH) is offered here (make test-models takes the one that is)"; fi
+
 run: $(STAMP)
 	@$(BIN)/hopyard run --out output/demo
 
 test: lint
 	@echo "pytest"
 	@$(BIN)/python -m pytest -q
+	@$(MAKE) --no-print-directory try-models
 
 lint: $(STAMP)
 	@echo "ruff check"

@@ -80,6 +80,16 @@ def test_base_lock_is_part_of_dev_lock():
     assert pinned_versions("base").items() <= pinned_versions("dev").items()
 
 
+def test_models_are_pinned_exactly_as_in_dev_and_bring_no_torchvision():
+    models, dev = pinned_versions("models"), pinned_versions("dev")
+    assert all(re.fullmatch(r"==[^*,]+", str(pin.specifier)) for pin, _ in read_lock("models"))
+    assert {name: dev[name] for name in models.keys() & dev.keys()} == {
+        name: models[name] for name in models.keys() & dev.keys()
+    }
+    assert "torch" in models and "torchvision" not in models
+    assert "://" not in (ROOT / "requirements" / "models.txt").read_text()
+
+
 def test_base_needs_no_deep_learning():
     assert not {"torch", "transformers", "label-studio-sdk"} & pinned_versions("base").keys()
 
