@@ -1,0 +1,103 @@
+"""The embedded segmenter: a tiny SAM trained on rendered scenes, as two graphs that onnxruntime runs.
+
+It knows rendered scenes, not the world: on a photo its masks are worse than an ellipse, and its own scores do not
+say so.
+`stages.segmenters.domain` decides whether a picture is one for it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from pydantic import Field
+
+from schemas.record import Record
+from stages.segmenters.everything import GridConfig, Probe, best_answers, find_everything
+from stages.segmenters.onnx_graphs import WEIGHTS, Graphs, as_input, open_graphs
+from stages.segmenters.protocol import Floats, Found, Pixels, Prompts, check_prompts
+
+SIDE = 256
+"""The picture is squeezed into a square of this side."""
+
+
+class EmbeddedConfig(Record):
+    """The embedded segmenter."""
+
+    kind: Literal["embedded"] = "embedded"
+    weights: str = ""
+    """Folder of other weights of the same form; empty for those that come with the package."""
+    grid: GridConfig = Field(
+        default_factory=lambda: GridConfig(sides=(12, 24), min_quality=0.5, min_stability=0.6, copy_iou=0.6)
+    )
+
+
+class Embedded(NamedTuple):
+    """The open back-end."""
+
+    graphs: Graphs
+    grid: GridConfig
+
+    @property
+    def name(self) -> str:
+        return f"embedded/1@{self.graphs.digest}"
+
+    @property
+    def understands(self) -> frozenset[str]:
+        return frozenset({"everything", "points", "boxes"})
+
+    def find(self, pictures: Sequence[Pixels], prompts: Sequence[Prompts]) -> list[list[Found]]:
+        """Returns the masks of each picture; see `Segmenter`."""
+        check_prompts("the embedded segmenter", self.understands, prompts)
+        return [self._find_in(picture, asked) for picture, asked in zip(pictures, prompts, strict=True)]
+
+    def encode(self, picture: Pixels) -> dict[str, Floats]:
+        """Returns what the encoder says of a picture, by name of its outputs."""
+        square = PIL.Image.fromarray(picture).resize((SIDE, SIDE), PIL.Image.Resampling.BILINEAR)
+        channels = np.asarray(square, dtype=np.float32).transpose(2, 0, 1)
+        return self.graphs.encoder.run({self.graphs.encoder.inputs[0]: as_input(channels[None])})
+
+    def _find_in(self, picture: Pixels, asked: Prompts) -> list[Found]:
+        height, width = picture.shape[:2]
+        maps = self.encode(picture)
+        if asked.kind == "everything":
+            return find_everything(Probe(lambda points: self._decode(maps, points, None), _thing_of(maps)), self.grid)
+        size = np.array([width, height], dtype=np.float64)
+        if asked.points is not None:
+            logits, quality = self._decode(maps, asked.points / size, None)
+        else:
+            assert asked.boxes is not None  # the only kind left
+            logits, quality = self._decode(maps, None, asked.boxes / np.tile(size, 2))
+        return best_answers(logits, quality)
+
+    def _decode(
+        self, maps: dict[str, Floats], points: NDArray[np.float64] | None, boxes: NDArray[np.float64] | None
+    ) -> tuple[Floats, Floats]:
+        """Returns logits ``(n, k, h, w)`` and IoU ``(n, k)`` of points ``(n, 2)`` or boxes ``(n, 4)`` in [0, 1]."""
+        n = len(points if points is not None else boxes if boxes is not None else ())
+        asked = {
+            "points": as_input(np.zeros((n, 2)) if points is None else points * SIDE),
+            "boxes": as_input(np.zeros((n, 4)) if boxes is None else boxes * SIDE),
+            "isbox": as_input(np.full(n, 0.0 if boxes is None else 1.0)),
+        }
+        if not n:
+            return np.zeros((0, 1, 1, 1), np.float32), np.zeros((0, 1), np.float32)
+        said = self.graphs.decoder.run({**maps, **asked})
+        return said["masks"], said["iou"]
+
+
+def open_embedded(config: EmbeddedConfig) -> Embedded:
+    """Returns the embedded segmenter.
+
+    Raises:
+        SegmenterError: its weights are missing or damaged.
+    """
+    return Embedded(open_graphs(Path(config.weights) if config.weights else WEIGHTS), config.grid)
+
+
+def _thing_of(maps: dict[str, Floats]) -> Floats | None:
+    """Returns the probability of a thing per cell where the encoder gives one: first channel of its output `dense`."""
+    dense = maps.get("dense")
+    return None if dense is None else 1 / (1 + np.exp(-dense[0, 0]))
