@@ -1,4 +1,4 @@
-"""Training batches: pictures, prompts on them, and what the model should answer. Batch ``s`` of a seed is always the same."""
+"""Training batches: pictures, prompts on them, and the right answers. Batch ``s`` of a seed is always the same."""
 
 import hashlib
 from typing import NamedTuple

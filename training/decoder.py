@@ -1,14 +1,14 @@
-"""The mask decoder: segment_anything's, with pixel features added on the way up and a quality head that sees its mask."""
+"""The mask decoder: segment_anything's, with pixel features on the way up and a quality head that sees its mask."""
 
 import math
 
 import torch
-from training.torchvision_ops import MaskDecoder, TwoWayTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
 from training.encoder import EMBED, SKIPS
 from training.prompts import FINE
+from training.torchvision_ops import MaskDecoder, TwoWayTransformer
 
 MASKS = 4
 """Masks per prompt: one for a clear prompt, three to choose from."""
@@ -49,7 +49,9 @@ class SkipMaskDecoder(MaskDecoder):  # type: ignore[misc]
         maps = unfold(image_embeddings)
         return self.decode(maps, image_pe, sparse_prompt_embeddings, dense_prompt_embeddings)
 
-    def decode(self, maps: tuple[Tensor, ...], position: Tensor, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(
+        self, maps: tuple[Tensor, ...], position: Tensor, sparse: Tensor, dense: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Returns mask logits and predicted IoU: pictures ``n`` in the maps, ``n * p`` prompts in their order."""
         coarse, fine = dense[:, :EMBED], dense[:, EMBED:]
         own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])

@@ -23,7 +23,7 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 class ImageEncoder(nn.Module):
     """Pictures to ``(embedding, f8, f4, f2)``."""
 
-    def __init__(self, width: int = 128, depth: int = 3) -> None:
+    def __init__(self, width: int = 128, depth: int = 2) -> None:
         """Takes the channels and the number of the transformer blocks."""
         super().__init__()
         self.img_size = IMAGE_SIZE
@@ -37,7 +37,7 @@ class ImageEncoder(nn.Module):
         self.neck = nn.Conv2d(width, EMBED, 1)
         self.up8, self.lateral8, self.mix8 = nn.Conv2d(width, 48, 1), nn.Conv2d(64, 48, 1), _conv(48, 48)
         self.up4, self.lateral4, self.mix4 = nn.Conv2d(48, 32, 1), nn.Conv2d(32, 32, 1), _conv(32, 32)
-        self.up2, self.lateral2, self.mix2 = nn.Conv2d(32, 16, 1), nn.Conv2d(16, 16, 1), _conv(16, 16)
+        self.up2, self.lateral2 = nn.Conv2d(32, 16, 1), nn.Conv2d(16, 16, 1)
         self.out8, self.out4, self.out2 = nn.Conv2d(48, 24, 1), nn.Conv2d(32, 16, 1), nn.Conv2d(16, 8, 1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -53,7 +53,7 @@ class ImageEncoder(nn.Module):
         top = self.norm(tokens).transpose(1, 2).reshape(n, width, rows, columns)
         y8 = self.mix8(_twice(self.up8(top)) + self.lateral8(x8))
         y4 = self.mix4(_twice(self.up4(y8)) + self.lateral4(x4))
-        y2 = self.mix2(_twice(self.up2(y4)) + self.lateral2(x2))
+        y2 = functional.relu(_twice(self.up2(y4)) + self.lateral2(x2))
         return self.neck(top), self.out8(y8), self.out4(y4), self.out2(y2), y4
 
 

@@ -1,12 +1,12 @@
 """The tiny segmenter: encoder, prompt encoder and mask decoder, and how segment_anything's `Sam` is made of them."""
 
 import torch
-from training.torchvision_ops import Sam
 from torch import Tensor, nn
 
 from training.decoder import SkipMaskDecoder, fold
 from training.encoder import PIXEL_MEAN, PIXEL_STD, ImageEncoder, normalise
 from training.prompts import PaintedPromptEncoder
+from training.torchvision_ops import Sam
 
 AUXILIARY = 4
 """Dense outputs learnt beside the masks: thing or ground, edge, and the way to the thing's centre (x, y)."""
@@ -23,9 +23,7 @@ class TinySam(nn.Module):
         self.mask_decoder = SkipMaskDecoder()
         self.auxiliary = nn.Conv2d(32, AUXILIARY, 1)
 
-    def forward(
-        self, pictures: Tensor, points: Tensor, boxes: Tensor, is_box: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, pictures: Tensor, points: Tensor, boxes: Tensor, is_box: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns logits ``(n * p, 4, 128, 128)``, IoU ``(n * p, 4)`` and dense outputs ``(n, 4, 64, 64)``.
 
         Pictures are ``(n, 3, 256, 256)`` 0..255; prompts ``(n, p, 2)``, ``(n, p, 4)`` pixels and ``(n, p)`` 0 or 1.

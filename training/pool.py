@@ -1,9 +1,9 @@
 """A pool of rendered scenes on disk, in shards that are complete or absent, for training and for held-out measures.
 
 A shard is three files: ``NAME.images.npy`` ``(N, H, W, 3)`` uint8 RGB, ``NAME.ids.npy`` ``(N, H, W)`` uint8 (0 is the
-ground, ``k`` is thing ``k - 1`` of the scene) and ``NAME.things.json`` (what each thing is), written last. Scene ``i`` of
-a split is drawn from the name ``SPLIT:scene:i``; datasets draw from names that begin with a number, so that no dataset
-shares a scene with any split.
+ground, ``k`` is thing ``k - 1`` of the scene) and ``NAME.things.json`` (what each thing is), written last. Scene ``i``
+of a split is drawn from the name ``SPLIT:scene:i``; datasets draw from names that begin with a number, so that no
+dataset shares a scene with any split.
 """
 
 import json

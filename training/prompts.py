@@ -1,16 +1,16 @@
 """The prompt encoder: segment_anything's point and box tokens, and the prompt painted on the grid.
 
-A token alone has to learn by attention where its place is; painted, a prompt says it at once. Two paintings: a coarse one
-at stride 16 that is added to the embedding, and a fine one at stride 4 for the upscaling, folded into 16 times as many
-channels at stride 16 so that it travels as one dense embedding through segment_anything's interface.
+A token alone has to learn by attention where its place is; painted, a prompt says it at once. Two paintings: a coarse
+one at stride 16 that is added to the embedding, and a fine one at stride 4 for the upscaling, folded into 16 times as
+many channels at stride 16 so that it travels as one dense embedding through segment_anything's interface.
 """
 
 import torch
-from training.torchvision_ops import PromptEncoder
 from torch import Tensor, nn
 from torch.nn import functional
 
 from training.encoder import EMBED, GRID, IMAGE_SIZE
+from training.torchvision_ops import PromptEncoder
 
 FINE = 5
 """Channels painted at stride 4: wide and narrow spot, inside of the box, x and y relative to the prompt."""
@@ -51,12 +51,16 @@ class PaintedPromptEncoder(PromptEncoder):  # type: ignore[misc]
     def embed_mixed(self, points: Tensor, boxes: Tensor, is_box: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the embeddings of prompts of which each is one point or one box: ``(n, 2)``, ``(n, 4)``, ``(n,)``."""
         chosen = is_box[:, None, None]
-        zero = torch.zeros_like(points[:, None, :])
         pad = self.not_a_point_embed.weight.expand(points.shape[0], 1, -1)
-        size = self.input_image_size
-        point = self.pe_layer.forward_with_coords(points[:, None, :] + 0.5, size) + self.point_embeddings[1].weight
-        sparse = chosen * self._embed_boxes(boxes) + (1 - chosen) * torch.cat([point, pad + 0 * zero[..., :1]], dim=1)
-        return sparse, self.dense(points[:, None, :], (1 - is_box)[:, None], boxes, is_box)
+        point = torch.cat([self._place(points[:, None]) + self.point_embeddings[1].weight, pad], dim=1)
+        kinds = torch.cat([self.point_embeddings[2].weight, self.point_embeddings[3].weight])
+        box = self._place(boxes.reshape(-1, 2, 2)) + kinds
+        return chosen * box + (1 - chosen) * point, self.dense(points[:, None], (1 - is_box)[:, None], boxes, is_box)
+
+    def _place(self, xy: Tensor) -> Tensor:
+        """Returns the position encoding ``(n, k, 96)`` of pixels; segment_anything's, without its writing in place."""
+        encoded: Tensor = self.pe_layer._pe_encoding((xy + 0.5) / IMAGE_SIZE)
+        return encoded
 
     def dense(self, points: Tensor, signs: Tensor, boxes: Tensor | None, is_box: Tensor | None = None) -> Tensor:
         """Returns the painted prompts. A point counts by its sign (1, 0, -1), a box by ``is_box`` (default: all)."""
