@@ -7,12 +7,14 @@ was committed when it was opened, also while a run goes on.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from typing import NamedTuple
 
 import duckdb
 import pyarrow.dataset
 
 from pipelines.errors import UserError
+from pipelines.manifest_tables import manifest_tables
 from pipelines.settings import settings
 from pipelines.store import Dataset
 from pipelines.tables import TABLES, VIEWS
@@ -56,9 +58,19 @@ def connect(dataset: Dataset, internal: bool = False) -> duckdb.DuckDBPyConnecti
             else schema.empty_table()
         )
         connection.register(name, rows)
+    for name, rows in manifest_tables(manifests).items():
+        connection.register(name, rows)
+    for statement in combined_views():
+        connection.execute(statement)
     for option, value in _LOCKED.items():
         connection.execute(f"set {option} = {value}")
     return connection
+
+
+def combined_views() -> list[str]:
+    """Returns the statements that make the views and macros over the tables."""
+    texts = [(files("pipelines.sql") / name).read_text(encoding="utf-8") for name in ("views.sql", "macros.sql")]
+    return [statement.query for text in texts for statement in duckdb.extract_statements(text)]
 
 
 @contextmanager

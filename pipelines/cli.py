@@ -8,6 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 from pipelines.cli_read import query, show, verify, why
+from pipelines.cli_report import report
 from pipelines.cli_run import publish, run, scenes
 from pipelines.errors import ConservationError, UserError
 
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, scenes, verify, query, why, show, publish):
+for command in (run, scenes, verify, query, why, show, report, publish):
     app.command()(command)
 
 

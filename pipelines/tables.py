@@ -83,3 +83,9 @@ TABLES: dict[str, TableSpec] = {
 
 VIEWS = tuple(name for name, spec in TABLES.items() if not spec.internal)
 """Tables that users see, in the order of the data flow."""
+
+STAGE_ORDER = (
+    "render", "list", "annotate-import", "ingest", "admit", "identify", "segment", "describe", "synthesize", "judge",
+    "solve", "route", "people", "trace", "publish",
+)  # fmt: skip
+"""Stages in the order of the data flow, for tables and reports; a stage that is not here comes last."""

@@ -1,0 +1,45 @@
+-- What every connection to a dataset has beside its tables: views that put them together. docs/sql.md explains them.
+
+-- Solve rates per question and model. An attempt that gave no number says nothing and is not counted as wrong.
+CREATE VIEW solve_rates AS
+SELECT question_id, any_value(r.image_id) AS image_id, model, count(r.answer) AS attempts,
+    count(*) FILTER (r.answer IS NULL) AS without_answer,
+    avg((r.answer = q.answer)::INT) AS solve_rate
+FROM rollouts r JOIN (SELECT question_id, answer FROM questions) q USING (question_id)
+GROUP BY question_id, model;
+
+-- What people answered, per question.
+CREATE VIEW votes AS
+SELECT question_id, count(*) AS votes, count(*) FILTER (a.answer = q.answer) AS agreeing, mode(a.answer) AS most_given
+FROM annotations a JOIN (SELECT question_id, answer FROM questions) q USING (question_id)
+WHERE a.answer IS NOT NULL
+GROUP BY question_id;
+
+-- How every question ended: published, accepted, people, dropped (where and why) or open.
+CREATE VIEW outcomes AS
+WITH lost AS (
+    SELECT id AS question_id, any_value(stage) AS dropped_by, any_value(reason) AS drop_reason,
+        any_value(detail) AS drop_detail
+    FROM drops GROUP BY id
+),
+solved AS (
+    SELECT question_id, sum(attempts) AS attempts, sum(solve_rate * attempts) / sum(attempts) AS solve_rate
+    FROM solve_rates WHERE attempts > 0 GROUP BY question_id
+)
+SELECT q.question_id, q.image_id, q.family_id, q.variant, q.style, q.shape, q.cell, q.hop_count, q.answer, q.categories,
+    q.margin, q.weakest_fact, q.luck, q.strict,
+    CASE
+        WHEN s.id IS NOT NULL THEN 'published'
+        WHEN l.drop_reason IS NOT NULL THEN 'dropped'
+        WHEN d.route = 'people' THEN 'people'
+        WHEN d.route = 'accept' THEN 'accepted'
+        WHEN d.route = 'drop' THEN 'dropped'
+        ELSE 'open'
+    END AS ended,
+    d.route, l.dropped_by, l.drop_reason, l.drop_detail, s.tier, s.split, r.attempts, r.solve_rate, v.votes, v.agreeing
+FROM questions q
+LEFT JOIN decisions d USING (question_id)
+LEFT JOIN lost l USING (question_id)
+LEFT JOIN samples s USING (question_id)
+LEFT JOIN solved r USING (question_id)
+LEFT JOIN votes v USING (question_id);
