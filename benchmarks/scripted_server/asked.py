@@ -46,6 +46,11 @@ def echo(scene: Scene | None, asked: Asked, rng: random.Random) -> str:
 def read_request(body: Mapping[str, Any], headers: Mapping[str, str], book: SceneBook) -> Asked:
     """Returns what a chat completion request asks.
 
+    Args:
+        body: the request's JSON.
+        headers: of the request.
+        book: the scenes that its pictures may show.
+
     Raises:
         KeyError, TypeError, ValueError: it is no chat completion request.
     """
@@ -72,28 +77,15 @@ def read_request(body: Mapping[str, Any], headers: Mapping[str, str], book: Scen
     )
 
 
+def answer_probe(scene: Scene | None, asked: Asked, rng: random.Random) -> str:
+    """Answers the client's probes as a model would that follows schemas and seeds where the server honours them."""
+    if asked.json_schema is not None:
+        return json.dumps({name: form["enum"][0] for name, form in asked.json_schema["properties"].items()})
+    if asked.body.get("seed") is not None:
+        rng = random.Random(f"{asked.body['seed']}:{asked.draw}")
+    return f"one two three {rng.randrange(10**9)}"
+
+
 def count_tokens(asked: Asked) -> int:
     """Returns the input tokens the stand-in bills: a quarter of the characters, and 256 for a picture."""
     return sum(len(text) for _, text in asked.texts) // 4 + 256 * len(asked.pictures)
-
-
-def to_body(model: str, texts: list[str], input_tokens: int) -> bytes:
-    """Returns the body of a chat completion; an answer's tokens are a quarter of its characters, rounded up."""
-    output_tokens = sum(-(-len(text) // 4) for text in texts)
-    return json.dumps(
-        {
-            "id": "chatcmpl-scripted",
-            "object": "chat.completion",
-            "created": 0,
-            "model": model,
-            "choices": [
-                {"index": index, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-                for index, text in enumerate(texts)
-            ],
-            "usage": {
-                "prompt_tokens": input_tokens,
-                "completion_tokens": output_tokens,
-                "total_tokens": input_tokens + output_tokens,
-            },
-        }
-    ).encode()

@@ -1,18 +1,21 @@
 """Pictures on their way to a model: read once, cut, made no larger than the model looks at, encoded once."""
 
+import asyncio
 import base64
 import io
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from PIL import Image, ImageOps
 
-from schemas.model_request import Part
+from pipelines.models.spec import ModelSpec
+from schemas.model_request import ModelRequest, Part
 
-ReadPicture = Callable[[str], bytes]
-"""Returns the file bytes of a picture by its id. Raises KeyError or OSError where there is none."""
+ReadPicture = Callable[[str], "bytes | Path"]
+"""Returns a picture by its id: its file's bytes or path. Raises KeyError or OSError where there is none."""
 
 JPEG_QUALITY = 90
 _CACHE_BYTES = 256 << 20
@@ -59,33 +62,56 @@ def encode_picture(data: bytes, box_xyxy: tuple[float, float, float, float] | No
 
 
 class Pictures:
-    """Encoded pictures, the latest used ones kept: all questions about one picture share its encoding."""
+    """Addresses of pictures for one model, the latest used ones kept: questions about one share its encoding."""
 
-    def __init__(self, read: ReadPicture, max_pixels: int) -> None:
+    def __init__(self, read: ReadPicture, spec: ModelSpec) -> None:
         self._read = read
-        self._max_pixels = max_pixels
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Part, str] = OrderedDict()
+        self._spec = spec
+        self._kept: OrderedDict[Part, asyncio.Future[str]] = OrderedDict()
         self._bytes = 0
 
-    def data_uri(self, part: Part) -> str:
-        """Returns the picture of the part as a data URI.
+    async def addresses(self, request: ModelRequest) -> dict[Part, str]:
+        """Returns an address (data URI, path or URL) for each picture part of the request.
 
         Raises:
-            KeyError, OSError, ValueError: there is no such picture, it cannot be read, or the box lies outside it.
+            KeyError, OSError, ValueError: there is no such picture, it cannot be read, or a box lies outside it.
         """
-        with self._lock:
-            if part in self._kept:
-                self._kept.move_to_end(part)
-                return self._kept[part]
-        uri = encode_picture(self._read(part.image_id), part.box_xyxy, self._max_pixels).data_uri
-        with self._lock:
-            if part not in self._kept:
-                self._kept[part] = uri
-                self._bytes += len(uri)
-            while self._bytes > _CACHE_BYTES and len(self._kept) > 1:
-                self._bytes -= len(self._kept.popitem(last=False)[1])
-        return uri
+        parts = [part for message in request.messages for part in message.parts if part.image_id]
+        return {part: await self._address(part) for part in parts}
+
+    async def _address(self, part: Part) -> str:
+        waiting = self._kept.get(part)
+        if waiting is not None:
+            self._kept.move_to_end(part)
+            return await asyncio.shield(waiting)
+        waiting = self._kept[part] = asyncio.ensure_future(asyncio.to_thread(self._make, part))
+        try:
+            address = await asyncio.shield(waiting)
+        except Exception:  # a picture that cannot be read now may be readable later
+            self._kept.pop(part, None)
+            raise
+        self._bytes += len(address)
+        while self._bytes > _CACHE_BYTES and (oldest := next(iter(self._kept.items())))[1].done():
+            self._bytes -= 0 if oldest[1].exception() else len(oldest[1].result())
+            del self._kept[oldest[0]]
+        return address
+
+    def _make(self, part: Part) -> str:
+        stored = self._read(part.image_id)
+        data = stored if isinstance(stored, bytes) else stored.read_bytes()
+        encoded = encode_picture(data, part.box_xyxy, self._spec.max_pixels)
+        if isinstance(stored, Path) and encoded.data is data:
+            return self._place(stored.resolve()) or encoded.data_uri
+        return encoded.data_uri
+
+    def _place(self, path: Path) -> str | None:
+        """Returns where the server finds a file that needs no change; None where it has to be sent."""
+        if self._spec.image_form == "file":
+            return str(path) if self._spec.server == "transformers" else path.as_uri()
+        root = Path(self._spec.image_root).resolve()
+        if self._spec.image_form == "url" and self._spec.image_base and path.is_relative_to(root):
+            return f"{self._spec.image_base.rstrip('/')}/{quote(path.relative_to(root).as_posix())}"
+        return None
 
 
 def _has_metadata(picture: Image.Image) -> bool:

@@ -1,47 +1,49 @@
 """Every paid reply of a dataset, kept before anything reads it: `DATASET/_replies/replies.sqlite`.
 
 Rows are only ever added. A reply is on the disk before `put` returns, so a process killed at any moment has every reply
-that it received; asking the same again reads it here. Several processes share the file: `claim` lets one of
-them ask and the others wait for its reply. A claim ends with the process that made it, however that ended, because
-its owner is a lock that the system releases.
+that it took in; asking the same again reads it here. Several processes of one machine may share the file.
 """
 
 import asyncio
-import fcntl
-import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from schemas.model_attempt import ModelAttempt
 from schemas.model_reply import ModelReply
 
 FOLDER = "_replies"
 FILE = "replies.sqlite"
-_GROUP = 256
-"""Most replies in one transaction. Whatever waits while one is written goes into the next."""
+_GROUP = 512
+"""Most writes in one transaction. Whatever waits while one is synced goes into the next."""
 _TABLES = (
     "create table if not exists replies (key text primary key, reply text not null) without rowid",
-    "create table if not exists attempts (key text not null, attempt text not null)",
-    "create table if not exists claims (key text primary key, owner text not null) without rowid",
+    "create table if not exists attempts (attempt text not null)",
+    "create table if not exists spent (money real not null)",
+    "insert into spent select 0 where not exists (select 1 from spent)",
 )
+_ADD_REPLY = "insert or ignore into replies values (?, ?)"
+_ADD_ATTEMPT = "insert into attempts values (?)"
+_ADD_SPENT = "update spent set money = money + ?"
 
-Put = tuple[str, tuple[str, str], asyncio.AbstractEventLoop, "asyncio.Future[None]"]
+
+class _Write(NamedTuple):
+    statements: Sequence[tuple[str, tuple[object, ...]]]
+    loop: asyncio.AbstractEventLoop
+    done: "asyncio.Future[None]"
 
 
 class ReplyStore:
-    """The replies of one dataset. One per process; close it."""
+    """The replies of one dataset, for reading and adding. Close it."""
 
     def __init__(self, root: Path) -> None:
-        self._folder = root / FOLDER
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._owner = f"owner-{os.getpid()}-{os.urandom(4).hex()}.lock"
-        self._owner_lock = os.open(self._folder / self._owner, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        fcntl.flock(self._owner_lock, fcntl.LOCK_EX)
-        self._reader = _connect(self._folder / FILE)
-        self._claimer = _connect(self._folder / FILE)
-        self._queue: queue.SimpleQueue[Put | None] = queue.SimpleQueue()
+        self.folder = root / FOLDER
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._reader = _connect(self.folder / FILE)
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_all, name="replies", daemon=True)
         self._thread.start()
 
@@ -50,79 +52,95 @@ class ReplyStore:
         row = self._reader.execute("select reply from replies where key = ?", (key,)).fetchone()
         return None if row is None else ModelReply.model_validate_json(row[0])
 
-    def claim(self, key: str) -> bool:
-        """Returns whether this process is to ask; False while another living process does."""
-        with self._claimer:
-            self._claimer.execute("begin immediate")
-            row = self._claimer.execute("select owner from claims where key = ?", (key,)).fetchone()
-            if row is not None and row[0] != self._owner and _is_alive(self._folder / row[0]):
-                return False
-            self._claimer.execute("insert or replace into claims values (?, ?)", (key, self._owner))
-            return True
+    @property
+    def spent(self) -> float:
+        """Money spent on the dataset so far, by all runs."""
+        return float(self._reader.execute("select money from spent").fetchone()[0])
 
-    async def put(self, reply: ModelReply) -> None:
-        """Adds a reply and returns when it is on the disk. Of two under one key the first stays."""
-        await self._add("insert or ignore into replies values (?, ?)", (reply.request_key, reply.model_dump_json()))
+    async def put(self, reply: ModelReply | None, attempt: ModelAttempt) -> None:
+        """Adds an attempt, and its reply where it gave one, and returns when both are on the disk.
 
-    async def put_attempt(self, key: str, attempt_json: str) -> None:
-        """Adds what one attempt took, answered or not, and returns when it is on the disk."""
-        await self._add("insert into attempts values (?, ?)", (key, attempt_json))
+        Of two replies under one key the first stays; what the second cost is still counted.
 
-    def replies(self) -> Iterator[ModelReply]:
-        """Yields all replies, ordered by key."""
-        for row in self._reader.execute("select reply from replies order by key"):
-            yield ModelReply.model_validate_json(row[0])
+        Raises:
+            sqlite3.Error: they could not be written, as on a full disk.
+        """
+        statements: list[tuple[str, tuple[object, ...]]] = [(_ADD_ATTEMPT, (attempt.model_dump_json(),))]
+        if attempt.money:
+            statements.append((_ADD_SPENT, (attempt.money,)))
+        if reply is not None:
+            statements.append((_ADD_REPLY, (reply.request_key, reply.model_dump_json())))
+        loop = asyncio.get_running_loop()
+        write = _Write(statements, loop, loop.create_future())
+        self._queue.put(write)
+        await write.done
 
     def close(self) -> None:
-        """Writes what waits, and gives this process's claims back."""
+        """Writes what waits."""
         self._queue.put(None)
         self._thread.join()
-        with self._claimer:
-            self._claimer.execute("delete from claims where owner = ?", (self._owner,))
         self._reader.close()
-        self._claimer.close()
-        os.close(self._owner_lock)
-        (self._folder / self._owner).unlink(missing_ok=True)
-
-    async def _add(self, statement: str, values: tuple[str, str]) -> None:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        self._queue.put((statement, values, loop, done))
-        await done
 
     def _write_all(self) -> None:
-        connection = _connect(self._folder / FILE)
+        connection = _connect(self.folder / FILE)
         closing = False
         while not closing:
             waiting = [self._queue.get()]
             while len(waiting) < _GROUP and not self._queue.empty():
                 waiting.append(self._queue.get())
             closing = None in waiting
-            _commit(connection, [put for put in waiting if put is not None])
+            _commit(connection, [write for write in waiting if write is not None])
         connection.close()
 
 
-def _commit(connection: sqlite3.Connection, puts: list[Put]) -> None:
+def read_replies(root: Path) -> Iterator[ModelReply]:
+    """Yields the replies of a dataset, ordered by key; none where it never asked a model."""
+    for text in _read(root, "select reply from replies order by key"):
+        yield ModelReply.model_validate_json(text)
+
+
+def read_attempts(root: Path) -> Iterator[ModelAttempt]:
+    """Yields the attempts of a dataset in the order they were written."""
+    for text in _read(root, "select attempt from attempts order by rowid"):
+        yield ModelAttempt.model_validate_json(text)
+
+
+def _read(root: Path, statement: str) -> Iterator[str]:
+    path = root / FOLDER / FILE
+    if not path.is_file():
+        return
+    connection = _connect(path)
+    try:
+        for (text,) in connection.execute(statement):
+            yield text
+    finally:
+        connection.close()
+
+
+def _commit(connection: sqlite3.Connection, writes: list[_Write]) -> None:
     error: sqlite3.Error | None = None
     try:
         with connection:
             connection.execute("begin immediate")
-            for statement, values, _, _ in puts:
-                connection.execute(statement, values)
+            for write in writes:
+                for statement, values in write.statements:
+                    connection.execute(statement, values)
     except sqlite3.Error as raised:  # a full disk: whoever waits must hear of it
         error = raised
-    for _, _, loop, done in puts:
+    for loop in {write.loop for write in writes}:
         if not loop.is_closed():
+            done = [write.done for write in writes if write.loop is loop]
             loop.call_soon_threadsafe(_resolve, done, error)
 
 
-def _resolve(done: "asyncio.Future[None]", error: sqlite3.Error | None) -> None:
-    if done.done():
-        return
-    if error is None:
-        done.set_result(None)
-    else:
-        done.set_exception(error)
+def _resolve(futures: "list[asyncio.Future[None]]", error: sqlite3.Error | None) -> None:
+    for done in futures:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -132,18 +150,3 @@ def _connect(path: Path) -> sqlite3.Connection:
     for statement in _TABLES:
         connection.execute(statement)
     return connection
-
-
-def _is_alive(lock: Path) -> bool:
-    """Returns whether the process that made the lock file still holds it."""
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

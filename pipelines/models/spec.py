@@ -29,6 +29,10 @@ class ModelSpec(Record):
     """How pictures travel: inside the request, as a path the server can read, or as an address below image_base."""
     image_base: str = ""
     """Address of the picture folder for ``url``, e.g. ``http://files:9000/photos``."""
+    image_root: str = ""
+    """The folder that ``image_base`` shows. Pictures outside, and those that have to be changed, are sent as data."""
+    allow_remote_images: bool = False
+    """Send pictures to other machines even where their domain forbids it."""
     max_pixels: int = Field(default=1_003_520, gt=0)
     """Pictures with more pixels are sent smaller. 1,003,520 = 1280 patches of 28 x 28."""
     input_price: float = Field(default=0.0, ge=0)

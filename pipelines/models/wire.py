@@ -10,6 +10,10 @@ JOB_HEADER = "X-Hopyard-Job"
 KEY_HEADER = "Idempotency-Key"
 """The request's key: a gateway that knows the header bills a repeated request once. Others ignore it."""
 
+FOLLOW_SCHEMA = "Reply with one JSON value and nothing else. It must follow this JSON Schema:"
+OPTIONS = ("temperature", "n", "seed", "stop", "logprobs", "json_schema")
+"""What servers may lack, most of them without a word."""
+
 
 class BadBodyError(ValueError):
     """A server said 200 and sent something that is no chat completion."""
@@ -30,21 +34,26 @@ def to_options(
 ) -> dict[str, Any]:
     """Returns the arguments of `chat.completions.create`, without what the server is known to lack.
 
+    A schema that the server would not enforce is written into the last message instead.
+
     Args:
+        request: what to ask.
+        spec: of which model; its kind of server decides how options are called (docs/models.md).
         pictures: an address (data URI, URL or path) per picture part.
-        lacking: names among n, json_schema, logprobs, stop, seed.
+        lacking: names out of `OPTIONS`.
     """
+    messages: list[dict[str, Any]] = [
+        {"role": message.role, "content": _content(message.parts, pictures)} for message in request.messages
+    ]
+    if request.json_schema is not None and "json_schema" in lacking:
+        _append(messages[-1], f"{FOLLOW_SCHEMA}\n{request.json_schema}")
+    options: dict[str, Any] = {"model": spec.model, "messages": messages}
     sampling = request.sampling
-    options: dict[str, Any] = {
-        "model": spec.model,
-        "messages": [
-            {"role": message.role, "content": _content(message.parts, pictures)} for message in request.messages
-        ],
-        "temperature": sampling.temperature,
-        "max_tokens": sampling.max_tokens,
-    }
-    if sampling.top_p != 1.0:
-        options["top_p"] = sampling.top_p
+    options["max_completion_tokens" if spec.server == "hosted" else "max_tokens"] = sampling.max_tokens
+    if "temperature" not in lacking:
+        options["temperature"] = sampling.temperature
+        if sampling.top_p != 1.0:
+            options["top_p"] = sampling.top_p
     if request.n > 1 and "n" not in lacking:
         options["n"] = request.n
     if sampling.seed is not None and "seed" not in lacking:
@@ -57,6 +66,20 @@ def to_options(
         schema = {"name": "reply", "schema": json.loads(request.json_schema), "strict": True}
         options["response_format"] = {"type": "json_schema", "json_schema": schema}
     return options
+
+
+def degraded_by(request: ModelRequest, lacking: frozenset[str]) -> tuple[str, ...]:
+    """Returns which of the options that a request uses a server lacks, in the order of `OPTIONS`."""
+    sampling = request.sampling
+    used = {
+        "temperature": sampling.temperature > 0 or sampling.top_p != 1.0,
+        "n": request.n > 1,
+        "seed": sampling.seed is not None,
+        "stop": bool(sampling.stop),
+        "logprobs": sampling.top_logprobs > 0,
+        "json_schema": request.json_schema is not None,
+    }
+    return tuple(option for option in OPTIONS if used[option] and option in lacking)
 
 
 def read_completion(raw: bytes) -> Completion:
@@ -87,6 +110,13 @@ def _content(parts: tuple[Part, ...], pictures: dict[Part, str]) -> str | list[d
         else {"type": "image_url", "image_url": {"url": pictures[part]}}
         for part in parts
     ]
+
+
+def _append(message: dict[str, Any], text: str) -> None:
+    if isinstance(message["content"], str):
+        message["content"] += f"\n\n{text}"
+    else:
+        message["content"].append({"type": "text", "text": text})
 
 
 def _choice(choice: dict[str, Any]) -> tuple[str, str]:
