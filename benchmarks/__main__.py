@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import blind, engine, memory, stage_times, store
+from benchmarks import blind, engine, memory, model_calls, stage_times, store
 from benchmarks.plan import Plan
 from benchmarks.table import Table, print_table
 
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Iterator[Table]]] = {
     "stages": stage_times.run,
     "store": store.run,
     "memory": memory.run,
+    "calls": model_calls.run,
 }
 
 

@@ -46,6 +46,8 @@ class SceneBook:
 
     def find(self, data_uri: str) -> Seen | None:
         """Returns the scene of a data URI; None for a picture that was never added, or none at all."""
+        if not self._seen:
+            return None
         digest = hashlib.sha256(data_uri.encode()).hexdigest()
         if digest not in self._bodies:
             try:
