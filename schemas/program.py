@@ -9,6 +9,7 @@ from schemas.record import Record
 SCHEMA_VERSION = 1
 
 Param = str | int
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class Step(NamedTuple):
@@ -27,7 +28,7 @@ class Program(Record):
 
     def to_json(self) -> str:
         """Returns the canonical JSON text: ``[[operator, [inputs], [params]], ...]``."""
-        return json.dumps(self.steps, separators=(",", ":"))
+        return _ENCODER.encode(self.steps)
 
     @classmethod
     def from_json(cls, text: str) -> "Program":
@@ -70,7 +71,7 @@ def canonical(program: Program) -> Program:
         return place
 
     visit(len(steps) - 1)
-    return Program(steps=tuple(kept))
+    return Program.model_construct(steps=tuple(kept))  # steps of a checked program in another order
 
 
 def question_id_of(image_id: str, program_json: str) -> str:

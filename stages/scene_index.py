@@ -10,6 +10,7 @@ from functools import cached_property
 
 from schemas.instance import SPAN_GRID, Span
 from schemas.scene import Scene
+from stages.clearance import Clearance, Matrix, bit_rows
 from stages.margins import MarginConfig
 from stages.terms import Key, Relation
 
@@ -47,15 +48,21 @@ class SceneIndex:
         self.countable = {row.category for row in scene.categories if row.countable}
         self.selectable = self.countable | {row.category for row in scene.categories if row.selectable}
         self.has_depth = "depth" in scene.supports and all(depth is not None for depth in self.depths)
+        self._clearance = Clearance(scene, self.margins)
+        self._members: dict[int, tuple[int, ...]] = {}
         self._related: dict[str, list[int]] = {}
+        self._relation_margins: dict[str, Matrix] = {}
         self._unclear: dict[str, list[int]] = {}
         self._order: dict[str, list[int]] = {}
-        self._leads: dict[str, list[list[float]]] = {}
-        self._near_leads: dict[tuple[int, int], list[float]] = {}
+        self._leads: dict[str, Matrix] = {}
+        self._near_leads: dict[int, Matrix] = {}
 
-    def members(self, bits: int) -> list[int]:
+    def members(self, bits: int) -> tuple[int, ...]:
         """Returns the positions of a set, ascending."""
-        return [i for i in range(self.n) if bits >> i & 1]
+        found = self._members.get(bits)
+        if found is None:
+            found = self._members[bits] = tuple([i for i in range(self.n) if bits >> i & 1])
+        return found
 
     @cached_property
     def squared_distances(self) -> list[list[float]]:
@@ -92,13 +99,20 @@ class SceneIndex:
     def unclear(self, relation: str) -> list[int]:
         """Returns per instance the set of others for which the relation, held or not, is below its cut-off."""
         if relation not in self._unclear:
-            rows = [0] * self.n
-            for a in range(self.n):
-                for b in range(self.n):
-                    if b != a and self.relation_margin(relation, a, b) < 1.0:
-                        rows[a] |= 1 << b
-            self._unclear[relation] = rows
+            clear = bit_rows(self.relation_margins(relation))
+            self._unclear[relation] = [self.everything & ~(1 << a) & ~row for a, row in enumerate(clear)]
         return self._unclear[relation]
+
+    def relation_margins(self, relation: str) -> Matrix:
+        """Returns ``[a][b]``: how clear it is whether ``b`` stands in the relation to ``a``, either way."""
+        if relation not in self._relation_margins:
+            self._relation_margins[relation] = (
+                self._contact_margins() if relation == Relation.TOUCHING else self._clearance.relation(relation)
+            )
+        return self._relation_margins[relation]
+
+    def _contact_margins(self) -> Matrix:
+        return [[abs(cells) / self.margins.contact_cells for cells in row] for row in self.contacts]
 
     def _relate(self, relation: str) -> list[int]:
         places = range(self.n)
@@ -122,31 +136,6 @@ class SceneIndex:
                     sum(1 << b for b in places if b != a and _lies_in(self.boxes[b], self.boxes[a])) for a in places
                 ]
         raise ValueError(f"unknown relation {relation!r}")
-
-    def relation_margin(self, relation: str, a: int, b: int) -> float:
-        """Returns how clear it is whether ``b`` stands in the relation to ``a``, either way."""
-        limits = self.margins
-        match relation:
-            case Relation.LEFT | Relation.RIGHT:
-                extent = max(self.boxes[a][2] - self.boxes[a][0], self.boxes[b][2] - self.boxes[b][0])
-                return abs(self.cx[a] - self.cx[b]) / max(limits.side_gap * self.width, limits.side_overlap * extent)
-            case Relation.ABOVE | Relation.BELOW:
-                extent = max(self.boxes[a][3] - self.boxes[a][1], self.boxes[b][3] - self.boxes[b][1])
-                return abs(self.cy[a] - self.cy[b]) / max(limits.side_gap * self.height, limits.side_overlap * extent)
-            case Relation.FRONT | Relation.BEHIND:
-                first, second = self.depths[a], self.depths[b]
-                return 0.0 if first is None or second is None else abs(first - second) / limits.depth_gap
-            case Relation.TOUCHING:
-                cells = self.contacts[a][b] if self.contacts[a][b] > 0 else -self.contacts[a][b]
-                return cells / limits.contact_cells
-            case Relation.INSIDE:
-                return self._inside_margin(b, a)
-        raise ValueError(f"unknown relation {relation!r}")
-
-    def _inside_margin(self, inner: int, outer: int) -> float:
-        b, a = self.boxes[inner], self.boxes[outer]
-        slacks = (b[0] - a[0], b[1] - a[1], a[2] - b[2], a[3] - b[3])
-        return abs(min(slacks)) / (self.margins.side_gap * 0.5 * min(self.width, self.height))
 
     @cached_property
     def contacts(self) -> list[list[int]]:
@@ -181,58 +170,17 @@ class SceneIndex:
             self._order[key] = sorted(range(self.n), key=self.key_values(key).__getitem__)
         return self._order[key]
 
-    def leads(self, key: str) -> list[list[float]]:
+    def leads(self, key: str) -> Matrix:
         """Returns ``[a][b]``: by how much ``a`` comes before ``b`` in the ordering, in cut-offs (negative: after)."""
         if key not in self._leads:
-            self._leads[key] = [[self._lead(key, a, b) for b in range(self.n)] for a in range(self.n)]
+            self._leads[key] = self._clearance.leads(key)
         return self._leads[key]
 
-    def _lead(self, key: str, a: int, b: int) -> float:
-        limits = self.margins
-        first, second = self.boxes[a], self.boxes[b]
-        match key:
-            case Key.LEFTMOST:
-                return min(self.cx[b] - self.cx[a], second[0] - first[0]) / (limits.order_gap * self.width)
-            case Key.RIGHTMOST:
-                return min(self.cx[a] - self.cx[b], first[2] - second[2]) / (limits.order_gap * self.width)
-            case Key.HIGHEST:
-                return min(self.cy[b] - self.cy[a], second[1] - first[1]) / (limits.order_gap * self.height)
-            case Key.LOWEST:
-                return min(self.cy[a] - self.cy[b], first[3] - second[3]) / (limits.order_gap * self.height)
-            case Key.LARGEST:
-                return self._size_lead(a, b)
-            case Key.SMALLEST:
-                return self._size_lead(b, a)
-        front, back = self.depths[a], self.depths[b]
-        if front is None or back is None:
-            return 0.0
-        return (back - front if key == Key.FRONTMOST else front - back) / limits.depth_gap
-
-    def _size_lead(self, larger: int, smaller: int) -> float:
-        """A partly hidden thing must stay the larger or smaller one when what is hidden is counted too."""
-        whole = [
-            area / (instance.visible_fraction or 1.0)
-            for area, instance in ((self.areas[i], self.instances[i]) for i in (larger, smaller))
-        ]
-        ratio = min(
-            self.areas[larger] / self.areas[smaller],
-            _box_area(self.boxes[larger]) / _box_area(self.boxes[smaller]),
-            whole[0] / whole[1],
-        )
-        return math.log(max(ratio, 1e-9)) / math.log(self.margins.area_ratio)
-
-    def near_leads(self, x: int, winner: int) -> list[float]:
-        """Returns per instance by how much ``winner`` is nearer to ``x`` than it is, in cut-offs."""
-        if (x, winner) not in self._near_leads:
-            self._near_leads[x, winner] = [self._near_lead(x, winner, other) for other in range(self.n)]
-        return self._near_leads[x, winner]
-
-    def _near_lead(self, x: int, near: int, far: int) -> float:
-        limits = self.margins
-        d_near, d_far = self.distances[x][near], self.distances[x][far]
-        gap_near, gap_far = self.box_gaps[x][near], self.box_gaps[x][far]
-        ratio = (d_far / max(d_near, 1e-9) - 1.0) / (limits.near_ratio - 1.0)
-        return min(ratio, (d_far - d_near) / limits.near_gap, (gap_far - gap_near) / limits.near_gap)
+    def near_leads(self, x: int) -> Matrix:
+        """Returns ``[a][b]``: by how much ``a`` is nearer to ``x`` than ``b`` is, in cut-offs."""
+        if x not in self._near_leads:
+            self._near_leads[x] = self._clearance.near_leads(self.distances[x], self.box_gaps[x])
+        return self._near_leads[x]
 
     def visibility(self, i: int) -> float:
         """Returns how well one instance can be seen, in cut-offs of its share of the picture."""
@@ -251,10 +199,6 @@ class SceneIndex:
 def _square(x: float) -> float:
     """A product: `x ** 2` is one last bit off now and then, and SQL multiplies."""
     return x * x
-
-
-def _box_area(box: tuple[float, float, float, float]) -> float:
-    return max(1.0, (box[2] - box[0]) * (box[3] - box[1]))
 
 
 def _box_gap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:

@@ -17,8 +17,9 @@ def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ..
     """Returns the least clear side of any member towards either end."""
     first, second, bits = inputs
     others = index.members(bits & ~(1 << first | 1 << second))
-    sides = [index.relation_margin(Relation.LEFT, end, other) for end in (first, second) for other in others]
-    return min([*sides, index.relation_margin(Relation.LEFT, first, second)])
+    margins = index.relation_margins(Relation.LEFT)
+    sides = [margins[end][other] for end in (first, second) for other in others]
+    return min([*sides, margins[first][second]])
 
 
 OPERATOR = Operator(

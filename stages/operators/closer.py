@@ -15,11 +15,8 @@ def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...])
 def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...], output: Value) -> float:
     """Returns the least clear comparison of any member with the second instance."""
     centre, other, bits = inputs
-    leads = [
-        index.near_leads(centre, i)[other] if output >> i & 1 else index.near_leads(centre, other)[i]
-        for i in index.members(bits & ~(1 << centre | 1 << other))
-    ]
-    return min(leads, default=float("inf"))
+    leads, members = index.near_leads(centre), index.members(bits & ~(1 << centre | 1 << other))
+    return min([leads[i][other] if output >> i & 1 else leads[other][i] for i in members], default=float("inf"))
 
 
 OPERATOR = Operator(

@@ -22,7 +22,7 @@ def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...])
 def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...], output: Value) -> float:
     """Returns the lead over the runner-up."""
     row = index.leads(str(params[0]))[output]
-    return min((row[other] for other in index.members(inputs[0] & ~(1 << output))), default=float("inf"))
+    return min([row[other] for other in index.members(inputs[0] & ~(1 << output))], default=float("inf"))
 
 
 def flip(params: tuple[Param, ...]) -> tuple[str, tuple[Param, ...]]:

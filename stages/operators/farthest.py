@@ -22,7 +22,8 @@ def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ..
     """Returns the lead over the runner-up, by centroids and by boxes."""
     one, bits = inputs
     rivals = index.members(bits & ~(1 << one | 1 << output))
-    return min((index.near_leads(one, other)[output] for other in rivals), default=float("inf"))
+    leads = index.near_leads(one)
+    return min([leads[other][output] for other in rivals], default=float("inf"))
 
 
 def flip(params: tuple[Param, ...]) -> tuple[str, tuple[Param, ...]]:

@@ -24,7 +24,7 @@ def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ..
     values = index.key_values(str(params[0]))
     others = index.members(inputs[0] & ~(1 << output))
     return min(
-        (leads[o][output] if values[o] < values[output] else leads[output][o] for o in others), default=float("inf")
+        [leads[o][output] if values[o] < values[output] else leads[output][o] for o in others], default=float("inf")
     )
 
 

@@ -22,7 +22,7 @@ def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ..
     leads = index.leads(str(params[0]))
     values = index.key_values(str(params[0]))
     others = index.members(bits & ~(1 << one))
-    return min((leads[o][one] if values[o] < values[one] else leads[one][o] for o in others), default=float("inf"))
+    return min([leads[o][one] if values[o] < values[one] else leads[one][o] for o in others], default=float("inf"))
 
 
 def flip(params: tuple[Param, ...]) -> tuple[str, tuple[Param, ...]]:

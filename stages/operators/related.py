@@ -14,9 +14,8 @@ def run(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...])
 def margin(index: SceneIndex, inputs: tuple[Value, ...], params: tuple[Param, ...], output: Value) -> float:
     """Returns the clearest-cut-off distance of the least clear member, in the relation or out of it."""
     one, bits = inputs
-    relation = str(params[0])
-    others = index.members(bits & ~(1 << one))
-    return min((index.relation_margin(relation, one, other) for other in others), default=float("inf"))
+    row = index.relation_margins(str(params[0]))[one]
+    return min([row[other] for other in index.members(bits & ~(1 << one))], default=float("inf"))
 
 
 def flip(params: tuple[Param, ...]) -> tuple[str, tuple[Param, ...]] | None:

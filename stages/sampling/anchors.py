@@ -68,9 +68,10 @@ class Anchors:
         for key in Key:
             if key in DEPTH_KEYS and not index.has_depth:
                 continue
-            start = operator_of("extreme").run(index, (described.bits,), (key,))
-            if start is not None and operator_of("extreme").margin(index, (described.bits,), (key,), start) >= 1:
-                self._keep("extreme", int(start), Anchor("extreme", described, key))
+            clear = self.world.rows.ordered(key)[1]
+            start = next(i for i in index.order(key) if described.bits >> i & 1)
+            if not described.bits & ~clear[start] & ~(1 << start):
+                self._keep("extreme", start, Anchor("extreme", described, key))
 
     def starts(self, kind: str) -> int:
         """Returns the instances that an anchor of that kind can denote."""

@@ -5,8 +5,12 @@ minds no margins would come from; from `safe` ones the move may be asked: margin
 itself, the relation and the ordering both matter.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from stages.clearance import bit_rows
 from stages.sampling.builder import Builder
 from stages.scene_index import SceneIndex
 from stages.terms import DEPTH_KEYS, DEPTH_RELATIONS, Key, Relation
@@ -71,29 +75,21 @@ class Rows:
         """Keeps the scene; rows are made when first needed."""
         self.index = index
         self._by_key: dict[str, tuple[list[int], list[int]]] = {}
-        self._by_distance: dict[tuple[int, int], tuple[int, int, int]] = {}
+        self._by_distance: dict[int, tuple[list[int], list[int], list[int]]] = {}
 
     def ordered(self, key: str) -> tuple[list[int], list[int]]:
         """Returns per instance the set of others not after it in the ordering, and the set it clearly precedes."""
         if key not in self._by_key:
-            values, leads = self.index.key_values(key), self.index.leads(key)
-            places = range(self.index.n)
-            ahead = [sum(1 << o for o in places if o != y and values[o] <= values[y]) for y in places]
-            clear = [sum(1 << o for o in places if o != y and leads[y][o] >= 1) for y in places]
-            self._by_key[key] = ahead, clear
+            self._by_key[key] = _not_after(self.index.key_values(key)), bit_rows(self.index.leads(key))
         return self._by_key[key]
 
-    def distant(self, x: int, y: int) -> tuple[int, int, int]:
-        """Returns the sets, seen from ``x``, of others not farther than ``y``, clearly farther, and clearly nearer."""
-        if (x, y) not in self._by_distance:
-            row, places = self.index.squared_distances[x], range(self.index.n)
-            others = [o for o in places if o not in (x, y)]
-            ahead = sum(1 << o for o in others if row[o] <= row[y])
-            leads = self.index.near_leads(x, y)
-            farther = sum(1 << o for o in others if not ahead >> o & 1 and leads[o] >= 1)
-            nearer = sum(1 << o for o in others if ahead >> o & 1 and self.index.near_leads(x, o)[y] >= 1)
-            self._by_distance[x, y] = ahead, farther, nearer
-        return self._by_distance[x, y]
+    def distant(self, x: int) -> tuple[list[int], list[int], list[int]]:
+        """Returns per instance the others, seen from ``x``: not farther than it, clearly farther, and clearly nearer."""
+        if x not in self._by_distance:
+            leads = self.index.near_leads(x)
+            farther, nearer = bit_rows(leads), bit_rows(list(zip(*leads, strict=True)))
+            self._by_distance[x] = _not_after(self.index.squared_distances[x]), farther, nearer
+        return self._by_distance[x]
 
 
 def sources_of(rows: Rows, kind: MoveKind, bits: int, target: int) -> Sources:
@@ -106,6 +102,12 @@ def sources_of(rows: Rows, kind: MoveKind, bits: int, target: int) -> Sources:
     else:
         order = None
     return _by_relation(rows.index, kind, (bits, target), order)
+
+
+def _not_after(values: Sequence[float]) -> list[int]:
+    """Returns per instance the set of others whose value is not larger."""
+    row = np.array(values)
+    return bit_rows(row[None, :] <= row[:, None])
 
 
 class _Order(NamedTuple):
@@ -159,11 +161,11 @@ def _by_distance(rows: Rows, nearest: bool, bits: int, target: int) -> Sources:
     for x in range(rows.index.n):
         if x == target:
             continue
-        ahead, farther, nearer = rows.distant(x, target)
+        ahead, farther, nearer = rows.distant(x)
         others = bits & ~(1 << x | 1 << target)
-        if others & ahead if nearest else others & ~ahead:
+        if others & ahead[target] if nearest else others & ~ahead[target]:
             continue
         raw |= 1 << x
-        if others and not others & ~(farther if nearest else nearer):
+        if others and not others & ~(farther if nearest else nearer)[target]:
             safe |= 1 << x
     return Sources(safe, raw)

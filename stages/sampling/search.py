@@ -64,7 +64,7 @@ class World:
             for kind in kinds
             for _ in range(round(_GROUP_WEIGHTS[group] * _KIND_SLOTS / len(kinds)))
         )
-        self._rows = Rows(index)
+        self.rows = Rows(index)
         self._sources: dict[tuple[MoveKind, int, int], Sources] = {}
         self._finishes: dict[Maker, Finish] = {}
         self.wanted: dict[Maker, list[int]] = {}
@@ -79,7 +79,7 @@ class World:
         key = (kind, bits, target)
         found = self._sources.get(key)
         if found is None:
-            found = self._sources[key] = sources_of(self._rows, kind, bits, target)
+            found = self._sources[key] = sources_of(self.rows, kind, bits, target)
         return found
 
     def raw_sources(self, kind: MoveKind, bits: int, targets: int) -> int:

@@ -1,0 +1,140 @@
+"""How clear each relation and ordering between two instances of a scene is: whole matrices at a time.
+
+All values are margins in units of their cut-off: 1 lies on the decision line's safety limit, below 1 is unsafe, 0 is
+undecidable. Matrices are indexed ``[a][b]``; their diagonals mean nothing.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.scene import Scene
+from stages.margins import MarginConfig
+from stages.terms import Key, Relation
+
+Matrix = list[list[float]]
+Floats = NDArray[np.float64]
+
+
+class Clearance:
+    """The geometry of one scene as arrays. Read-only."""
+
+    def __init__(self, scene: Scene, margins: MarginConfig) -> None:
+        """Takes positions, extents and areas out of the scene's instances."""
+        instances = scene.instances
+        self.margins = margins
+        self.n = len(instances)
+        self.width, self.height = float(scene.image.width), float(scene.image.height)
+        centroids = np.array([instance.centroid_xy for instance in instances], dtype=np.float64).reshape(self.n, 2)
+        self.cx, self.cy = centroids[:, 0], centroids[:, 1]
+        self.boxes: Floats = np.array([instance.box_xyxy for instance in instances], dtype=np.float64).reshape(-1, 4)
+        self.areas: Floats = np.array([float(instance.area) for instance in instances])
+        self.whole_areas: Floats = np.array([i.area / (i.visible_fraction or 1.0) for i in instances])
+        depths = [instance.depth for instance in instances]
+        self.depths: Floats = np.array([math.nan if depth is None else depth for depth in depths], dtype=np.float64)
+
+    def relation(self, relation: str) -> Matrix:
+        """Returns how clear it is whether ``b`` stands in the relation to ``a``, either way.
+
+        Raises:
+            ValueError: contact is not a matter of these arrays, or there is no such relation.
+        """
+        limits = self.margins
+        match relation:
+            case Relation.LEFT | Relation.RIGHT:
+                found = self._side(self.cx, 0, limits.side_gap * self.width)
+            case Relation.ABOVE | Relation.BELOW:
+                found = self._side(self.cy, 1, limits.side_gap * self.height)
+            case Relation.FRONT | Relation.BEHIND:
+                found = _known(abs(_differences(self.depths)) / limits.depth_gap)
+            case Relation.INSIDE:
+                found = self._inside() / (limits.side_gap * 0.5 * min(self.width, self.height))
+            case _:
+                raise ValueError(f"unknown relation {relation!r}")
+        return _rows(found)
+
+    def _side(self, centres: Floats, axis: int, least: float) -> Floats:
+        extents = self.boxes[:, axis + 2] - self.boxes[:, axis]
+        larger = np.maximum(extents[:, None], extents[None, :])
+        return abs(_differences(centres)) / np.maximum(least, self.margins.side_overlap * larger)
+
+    def _inside(self) -> Floats:
+        """How far the sides of ``b`` lie within those of ``a``, the least one counts, pixels."""
+        low = self.boxes[None, :, :2] - self.boxes[:, None, :2]
+        high = self.boxes[:, None, 2:] - self.boxes[None, :, 2:]
+        return np.asarray(abs(np.concatenate([low, high], axis=2).min(axis=2)))
+
+    def leads(self, key: str) -> Matrix:
+        """Returns by how much ``a`` comes before ``b`` in the ordering (negative: after)."""
+        match key:
+            case Key.LEFTMOST:
+                found = self._edge(self.cx, 0) / (self.margins.order_gap * self.width)
+            case Key.RIGHTMOST:
+                found = self._edge(-self.cx, 2) / (self.margins.order_gap * self.width)
+            case Key.HIGHEST:
+                found = self._edge(self.cy, 1) / (self.margins.order_gap * self.height)
+            case Key.LOWEST:
+                found = self._edge(-self.cy, 3) / (self.margins.order_gap * self.height)
+            case Key.LARGEST:
+                return self._size_leads()
+            case Key.SMALLEST:
+                return [list(row) for row in zip(*self._size_leads(), strict=True)]
+            case Key.FRONTMOST:
+                found = _known(-_differences(self.depths) / self.margins.depth_gap)
+            case Key.BACKMOST:
+                found = _known(_differences(self.depths) / self.margins.depth_gap)
+            case _:
+                raise ValueError(f"unknown ordering {key!r}")
+        return _rows(found)
+
+    def _edge(self, centres: Floats, side: int) -> Floats:
+        """By how much the centre and the outer side of ``a`` precede those of ``b``, the lesser of the two, pixels."""
+        edges = self.boxes[:, side] if side < 2 else -self.boxes[:, side]
+        return np.minimum(-_differences(centres), -_differences(edges))
+
+    def _size_leads(self) -> Matrix:
+        """A partly hidden thing must stay the larger one when what is hidden is counted too."""
+        spans = self.boxes[:, 2:] - self.boxes[:, :2]
+        box_areas = np.maximum(1.0, spans[:, 0] * spans[:, 1])
+        ratios = [values[:, None] / values[None, :] for values in (self.areas, box_areas, self.whole_areas)]
+        least = np.maximum(np.minimum.reduce(ratios), 1e-9)
+        unit = math.log(self.margins.area_ratio)
+        return [[math.log(ratio) / unit for ratio in row] for row in least.tolist()]  # np.log differs by processor
+
+    def near_leads(self, distances: Sequence[float], box_gaps: Sequence[float]) -> Matrix:
+        """Returns by how much ``a`` is nearer than ``b`` to a third instance.
+
+        Args:
+            distances: Of every instance's centroid to it, in diagonals.
+            box_gaps: Empty distances between the boxes, in diagonals.
+        """
+        far, gaps = np.array(distances), np.array(box_gaps)
+        limits = self.margins
+        ratios = (far[None, :] / np.maximum(far, 1e-9)[:, None] - 1.0) / (limits.near_ratio - 1.0)
+        by_centre, by_box = -_differences(far) / limits.near_gap, -_differences(gaps) / limits.near_gap
+        return _rows(np.minimum(np.minimum(ratios, by_centre), by_box))
+
+
+def bit_rows(matrix: Sequence[Sequence[float]] | NDArray[np.bool_]) -> list[int]:
+    """Returns per ``a`` the set of all other ``b`` whose margin is at least 1, or is true."""
+    clear = np.array(matrix) >= 1
+    np.fill_diagonal(clear, False)
+    packed = np.packbits(clear, axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+def _differences(values: Floats) -> Floats:
+    """``[a][b]``: the value of ``a`` minus that of ``b``."""
+    return np.asarray(values[:, None] - values[None, :])
+
+
+def _known(margins: Floats) -> Floats:
+    """Undecidable where a depth is unknown."""
+    return np.where(np.isnan(margins), 0.0, margins)
+
+
+def _rows(matrix: Floats) -> Matrix:
+    rows: Matrix = matrix.tolist()
+    return rows
