@@ -62,7 +62,7 @@ def canonical(program: Program) -> Program:
         if found >= 0:
             return found
         operator, inputs, params = steps[index]
-        renamed = Step(operator, tuple([visit(i) for i in inputs]), params)
+        renamed = Step(operator, tuple([visit(i) for i in inputs]), params) if inputs else steps[index]
         place = index_of.get(renamed, -1)
         if place < 0:
             place = index_of[renamed] = len(kept)

@@ -14,7 +14,6 @@ from schemas.scene import Scene
 from stages.margins import MarginConfig
 from stages.terms import Key, Relation
 
-Matrix = list[list[float]]
 Floats = NDArray[np.float64]
 
 
@@ -35,7 +34,7 @@ class Clearance:
         depths = [instance.depth for instance in instances]
         self.depths: Floats = np.array([math.nan if depth is None else depth for depth in depths], dtype=np.float64)
 
-    def relation(self, relation: str) -> Matrix:
+    def relation(self, relation: str) -> Floats:
         """Returns how clear it is whether ``b`` stands in the relation to ``a``, either way.
 
         Raises:
@@ -44,16 +43,14 @@ class Clearance:
         limits = self.margins
         match relation:
             case Relation.LEFT | Relation.RIGHT:
-                found = self._side(self.cx, 0, limits.side_gap * self.width)
+                return self._side(self.cx, 0, limits.side_gap * self.width)
             case Relation.ABOVE | Relation.BELOW:
-                found = self._side(self.cy, 1, limits.side_gap * self.height)
+                return self._side(self.cy, 1, limits.side_gap * self.height)
             case Relation.FRONT | Relation.BEHIND:
-                found = _known(abs(_differences(self.depths)) / limits.depth_gap)
+                return _known(abs(_differences(self.depths)) / limits.depth_gap)
             case Relation.INSIDE:
-                found = self._inside() / (limits.side_gap * 0.5 * min(self.width, self.height))
-            case _:
-                raise ValueError(f"unknown relation {relation!r}")
-        return _rows(found)
+                return self._inside() / (limits.side_gap * 0.5 * min(self.width, self.height))
+        raise ValueError(f"unknown relation {relation!r}")
 
     def _side(self, centres: Floats, axis: int, least: float) -> Floats:
         extents = self.boxes[:, axis + 2] - self.boxes[:, axis]
@@ -66,44 +63,42 @@ class Clearance:
         high = self.boxes[:, None, 2:] - self.boxes[None, :, 2:]
         return np.asarray(abs(np.concatenate([low, high], axis=2).min(axis=2)))
 
-    def leads(self, key: str) -> Matrix:
+    def leads(self, key: str) -> Floats:
         """Returns by how much ``a`` comes before ``b`` in the ordering (negative: after)."""
         match key:
             case Key.LEFTMOST:
-                found = self._edge(self.cx, 0) / (self.margins.order_gap * self.width)
+                return self._edge(self.cx, 0) / (self.margins.order_gap * self.width)
             case Key.RIGHTMOST:
-                found = self._edge(-self.cx, 2) / (self.margins.order_gap * self.width)
+                return self._edge(-self.cx, 2) / (self.margins.order_gap * self.width)
             case Key.HIGHEST:
-                found = self._edge(self.cy, 1) / (self.margins.order_gap * self.height)
+                return self._edge(self.cy, 1) / (self.margins.order_gap * self.height)
             case Key.LOWEST:
-                found = self._edge(-self.cy, 3) / (self.margins.order_gap * self.height)
+                return self._edge(-self.cy, 3) / (self.margins.order_gap * self.height)
             case Key.LARGEST:
                 return self._size_leads()
             case Key.SMALLEST:
-                return [list(row) for row in zip(*self._size_leads(), strict=True)]
+                return self._size_leads().T
             case Key.FRONTMOST:
-                found = _known(-_differences(self.depths) / self.margins.depth_gap)
+                return _known(-_differences(self.depths) / self.margins.depth_gap)
             case Key.BACKMOST:
-                found = _known(_differences(self.depths) / self.margins.depth_gap)
-            case _:
-                raise ValueError(f"unknown ordering {key!r}")
-        return _rows(found)
+                return _known(_differences(self.depths) / self.margins.depth_gap)
+        raise ValueError(f"unknown ordering {key!r}")
 
     def _edge(self, centres: Floats, side: int) -> Floats:
         """By how much the centre and the outer side of ``a`` precede those of ``b``, the lesser of the two, pixels."""
         edges = self.boxes[:, side] if side < 2 else -self.boxes[:, side]
         return np.minimum(-_differences(centres), -_differences(edges))
 
-    def _size_leads(self) -> Matrix:
+    def _size_leads(self) -> Floats:
         """A partly hidden thing must stay the larger one when what is hidden is counted too."""
         spans = self.boxes[:, 2:] - self.boxes[:, :2]
         box_areas = np.maximum(1.0, spans[:, 0] * spans[:, 1])
         ratios = [values[:, None] / values[None, :] for values in (self.areas, box_areas, self.whole_areas)]
         least = np.maximum(np.minimum.reduce(ratios), 1e-9)
         unit = math.log(self.margins.area_ratio)
-        return [[math.log(ratio) / unit for ratio in row] for row in least.tolist()]  # np.log differs by processor
+        return np.array([[math.log(ratio) / unit for ratio in row] for row in least.tolist()])  # np.log varies
 
-    def near_leads(self, distances: Sequence[float], box_gaps: Sequence[float]) -> Matrix:
+    def near_leads(self, distances: Sequence[float], box_gaps: Sequence[float]) -> Floats:
         """Returns by how much ``a`` is nearer than ``b`` to a third instance.
 
         Args:
@@ -114,15 +109,15 @@ class Clearance:
         limits = self.margins
         ratios = (far[None, :] / np.maximum(far, 1e-9)[:, None] - 1.0) / (limits.near_ratio - 1.0)
         by_centre, by_box = -_differences(far) / limits.near_gap, -_differences(gaps) / limits.near_gap
-        return _rows(np.minimum(np.minimum(ratios, by_centre), by_box))
+        return np.asarray(np.minimum(np.minimum(ratios, by_centre), by_box))
 
 
-def bit_rows(matrix: Sequence[Sequence[float]] | NDArray[np.bool_]) -> list[int]:
-    """Returns per ``a`` the set of all other ``b`` whose margin is at least 1, or is true."""
-    clear = np.array(matrix) >= 1
-    np.fill_diagonal(clear, False)
-    packed = np.packbits(clear, axis=1, bitorder="little")
-    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+def bit_rows(chosen: NDArray[np.bool_]) -> list[int]:
+    """Returns per ``a`` the set of all other ``b`` that are chosen."""
+    packed = np.packbits(chosen, axis=1, bitorder="little")
+    width, data = packed.shape[1], packed.tobytes()
+    rows = [int.from_bytes(data[at * width : (at + 1) * width], "little") for at in range(len(packed))]
+    return [row & ~(1 << a) for a, row in enumerate(rows)]
 
 
 def _differences(values: Floats) -> Floats:
@@ -133,8 +128,3 @@ def _differences(values: Floats) -> Floats:
 def _known(margins: Floats) -> Floats:
     """Undecidable where a depth is unknown."""
     return np.where(np.isnan(margins), 0.0, margins)
-
-
-def _rows(matrix: Floats) -> Matrix:
-    rows: Matrix = matrix.tolist()
-    return rows

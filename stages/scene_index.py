@@ -8,11 +8,15 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
+
 from schemas.instance import SPAN_GRID, Span
 from schemas.scene import Scene
-from stages.clearance import Clearance, Matrix, bit_rows
+from stages.clearance import Clearance, Floats, bit_rows
 from stages.margins import MarginConfig
 from stages.terms import Key, Relation
+
+Matrix = list[list[float]]
 
 
 class SceneIndex:
@@ -48,7 +52,7 @@ class SceneIndex:
         self.countable = {row.category for row in scene.categories if row.countable}
         self.selectable = self.countable | {row.category for row in scene.categories if row.selectable}
         self.has_depth = "depth" in scene.supports and all(depth is not None for depth in self.depths)
-        self._clearance = Clearance(scene, self.margins)
+        self.clearance = Clearance(scene, self.margins)
         self._members: dict[int, tuple[int, ...]] = {}
         self._related: dict[str, list[int]] = {}
         self._relation_margins: dict[str, Matrix] = {}
@@ -99,20 +103,19 @@ class SceneIndex:
     def unclear(self, relation: str) -> list[int]:
         """Returns per instance the set of others for which the relation, held or not, is below its cut-off."""
         if relation not in self._unclear:
-            clear = bit_rows(self.relation_margins(relation))
-            self._unclear[relation] = [self.everything & ~(1 << a) & ~row for a, row in enumerate(clear)]
+            self._unclear[relation] = bit_rows(self._relation_clearance(relation) < 1)
         return self._unclear[relation]
 
     def relation_margins(self, relation: str) -> Matrix:
         """Returns ``[a][b]``: how clear it is whether ``b`` stands in the relation to ``a``, either way."""
         if relation not in self._relation_margins:
-            self._relation_margins[relation] = (
-                self._contact_margins() if relation == Relation.TOUCHING else self._clearance.relation(relation)
-            )
+            self._relation_margins[relation] = self._relation_clearance(relation).tolist()
         return self._relation_margins[relation]
 
-    def _contact_margins(self) -> Matrix:
-        return [[abs(cells) / self.margins.contact_cells for cells in row] for row in self.contacts]
+    def _relation_clearance(self, relation: str) -> Floats:
+        if relation != Relation.TOUCHING:
+            return self.clearance.relation(relation)
+        return np.asarray(abs(np.array(self.contacts, dtype=np.float64)) / self.margins.contact_cells)
 
     def _relate(self, relation: str) -> list[int]:
         places = range(self.n)
@@ -173,14 +176,18 @@ class SceneIndex:
     def leads(self, key: str) -> Matrix:
         """Returns ``[a][b]``: by how much ``a`` comes before ``b`` in the ordering, in cut-offs (negative: after)."""
         if key not in self._leads:
-            self._leads[key] = self._clearance.leads(key)
+            self._leads[key] = self.clearance.leads(key).tolist()
         return self._leads[key]
 
     def near_leads(self, x: int) -> Matrix:
         """Returns ``[a][b]``: by how much ``a`` is nearer to ``x`` than ``b`` is, in cut-offs."""
         if x not in self._near_leads:
-            self._near_leads[x] = self._clearance.near_leads(self.distances[x], self.box_gaps[x])
+            self._near_leads[x] = self.near_clearance(x).tolist()
         return self._near_leads[x]
+
+    def near_clearance(self, x: int) -> Floats:
+        """Returns `near_leads` as an array."""
+        return self.clearance.near_leads(self.distances[x], self.box_gaps[x])
 
     def visibility(self, i: int) -> float:
         """Returns how well one instance can be seen, in cut-offs of its share of the picture."""

@@ -28,7 +28,10 @@ from stages.sampling.draw import Draft, Drawer, Drawn, ShapeConfig
 from stages.sampling.search import World
 from stages.scene_index import SceneIndex
 
-VERSION = 2
+VERSION = 3
+
+_SHORT_STEPS = 7
+"""A program of at most that many steps is short."""
 
 
 class SynthesizeConfig(Record):
@@ -206,14 +209,16 @@ def _cell_of(draft: Draft, program: Program) -> str:
     """Returns the cell, what tells most about the answer first: ``variant|finish|form|reuse|words|direction``.
 
     Reuse is how often the program has chosen from the last described sets before: a set that one keeps coming back to
-    is large, and the words show it. More things share a material than a colour, so "same" puts its attribute first.
+    is large, and the words show it. With it goes whether the program is short: short ones count few things. More
+    things share a material than a colour, so "same" puts its attribute first.
     """
     kind, direction, form, words = draft.cell.split("|")
     form = f"{direction}, {form}" if kind == "same" else form
     last = [i for i, step in enumerate(program.steps) if step.operator in ("count", "rank")]
     roots = {described_root(program, program.steps[i].inputs[-1]) for i in last[-2 if kind == "counts_apart" else -1 :]}
     used = sum(i in roots for step in program.steps for i in step.inputs) - len(roots)
-    return f"{draft.variant}|{kind}|{form}|reuse {min(max(used, 0), 2)}|{words}|{direction}"
+    length = "short" if len(program.steps) <= _SHORT_STEPS else "long"
+    return f"{draft.variant}|{kind}|{form}|reuse {min(max(used, 0), 2)}, {length}|{words}|{direction}"
 
 
 def _named_categories(program: Program) -> set[str]:

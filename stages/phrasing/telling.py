@@ -136,7 +136,7 @@ class _Teller:
         if operator_of(step.operator).output is ValueType.ONE:
             members = [self._defined(number)]
         elif step.operator in ("count", "exists"):
-            members = self.index.members(self._defined(step.inputs[0]))
+            members = list(self.index.members(self._defined(step.inputs[0])))
         elif step.operator in ("read", "measure", "rank"):
             members = [self._defined(step.inputs[0])]
         else:

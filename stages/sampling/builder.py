@@ -32,4 +32,4 @@ class Builder:
 
     def program(self) -> Program:
         """Returns the canonical program that ends in the last step."""
-        return canonical(Program(steps=tuple(self.steps)))
+        return canonical(Program.model_construct(steps=tuple(self.steps)))  # steps made here need no check

@@ -80,15 +80,14 @@ class Rows:
     def ordered(self, key: str) -> tuple[list[int], list[int]]:
         """Returns per instance the set of others not after it in the ordering, and the set it clearly precedes."""
         if key not in self._by_key:
-            self._by_key[key] = _not_after(self.index.key_values(key)), bit_rows(self.index.leads(key))
+            self._by_key[key] = _not_after(self.index.key_values(key)), bit_rows(self.index.clearance.leads(key) >= 1)
         return self._by_key[key]
 
     def distant(self, x: int) -> tuple[list[int], list[int], list[int]]:
-        """Returns per instance the others, seen from ``x``: not farther than it, clearly farther, and clearly nearer."""
+        """Returns per instance which others are not farther from ``x``, clearly farther, and clearly nearer."""
         if x not in self._by_distance:
-            leads = self.index.near_leads(x)
-            farther, nearer = bit_rows(leads), bit_rows(list(zip(*leads, strict=True)))
-            self._by_distance[x] = _not_after(self.index.squared_distances[x]), farther, nearer
+            clear = self.index.near_clearance(x) >= 1
+            self._by_distance[x] = _not_after(self.index.squared_distances[x]), bit_rows(clear), bit_rows(clear.T)
         return self._by_distance[x]
 
 
