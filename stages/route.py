@@ -4,13 +4,12 @@ In: all candidates of the dataset that every judge passed, as small rows. Out: o
 unbalance the answers of its cell, what exceeds the wanted number per image, a variant whose family's full question was
 not accepted.
 
-Within a cell (finish, form of the last description, how often it was chosen from before and how long the program is, its
-words, direction)
-the accepted answers of a count are uniform over ``1..m``. Supports of different cells are nested, so the best guess
-from the words alone is always 1, whatever the words: that is chance. Numbers read off things are even by themselves
-and are only capped. Images that offer few candidates choose first, and an image left without a question takes the
-place of an equal one of an image that has several. The decision is global: it sees every shard, so quotas cannot drift
-apart between workers.
+Within a cell (finish, form of the last description, how often it was chosen from before and how long the program is,
+its words, direction) the accepted answers of a count are uniform over ``1..m``. Supports of different cells are nested,
+so the best guess from the words alone is always 1, whatever the words: that is chance. Numbers read off things are even
+by themselves and are only capped. Images that offer few candidates choose first, and an image left without a question
+takes the place of an equal one of an image that has several. The decision is global: it sees every
+shard, so quotas cannot drift apart between workers.
 """
 
 import hashlib
