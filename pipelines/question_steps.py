@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
+
+import pyarrow as pa
 
 from pipelines.config import hash_config
 from pipelines.engine import open_engine, parquet_source
 from pipelines.job import Job, Outcome
 from pipelines.ledger import Ledger
 from pipelines.scene_reader import by_image, scenes_of
+from pipelines.tables import TABLES
+from schemas.arrow import records_to_table
 from schemas.decision import Decision, Route
 from schemas.drop import Drop, DropReason
 from schemas.question import Question
@@ -22,6 +27,8 @@ from stages.synthesize import synthesize as synthesize_scene
 
 FAIL_REASONS = {"second_executor": DropReason.EXECUTORS_DISAGREE, "text_rules": DropReason.BAD_TEXT}
 """Why a question is dropped that this judge fails; any other judge means `JUDGE_FAILED`."""
+_DECISIONS_AT_ONCE = 4_096
+"""Decisions that are records at a time; written ones wait as columns."""
 
 
 def synthesize(job: Job) -> Outcome:
@@ -79,12 +86,17 @@ def route(job: Job) -> Outcome:
     decisions = ledger.attempt("all questions", partial(route_candidates, candidates, job.config.route, job.seed))
     if decisions is None:
         ledger.fail("questions", len(candidates))
-    for decision in decisions or ():
-        if decision.route is Route.DROP:
-            ledger.drop("questions", [_decision_drop(decision)])
-        else:
-            ledger.keep("questions")
-    return job.finish(ledger, {"decisions": decisions or ()})
+    pieces: dict[str, list[pa.Table]] = {"decisions": [], "drops": []}
+    while rows := list(islice(decisions or (), _DECISIONS_AT_ONCE)):
+        drops = [_decision_drop(decision) for decision in rows if decision.route is Route.DROP]
+        ledger.keep("questions", sum(decision.route is not Route.DROP for decision in rows))
+        ledger.count_drops("questions", DropReason.OVER_QUOTA, len(drops))
+        pieces["decisions"].append(records_to_table(rows, TABLES["decisions"].schema))
+        pieces["drops"].append(records_to_table(drops, TABLES["drops"].schema))
+    counts, writer = ledger.close(), job.writer()
+    for table, parts in pieces.items():
+        writer.add_rows(table, pa.concat_tables([TABLES[table].schema.empty_table(), *parts]), job.shard)
+    return Outcome(counts, tuple(ledger.failures), writer.parts)
 
 
 def verdict_drop(question: Question, verdicts: Iterable[Verdict]) -> Drop | None:

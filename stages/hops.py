@@ -36,7 +36,7 @@ def hop_kinds(program: Program, executed: Sequence[int]) -> dict[int, HopKind]:
     return found
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=2_000)
 def _anchored(skeleton: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[bool, ...]:
     """Returns per step whether its value depends on one instance."""
     anchored: list[bool] = []

@@ -175,7 +175,7 @@ class Downstream:
         return changed[-1]
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=2_000)
 def _dependants(inputs: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
     """Returns per step the later steps that depend on it, ascending."""
     reached: list[set[int]] = [set() for _ in inputs]

@@ -14,7 +14,7 @@ shard, so quotas cannot drift apart between workers.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import NamedTuple
 
 from pydantic import Field
@@ -67,8 +67,11 @@ class _Balanced(NamedTuple):
     """Names of the cells."""
 
 
-def route(candidates: Sequence[Candidate], config: RouteConfig, seed: int) -> tuple[Decision, ...]:
-    """Returns one decision per candidate, ordered by question id; independent of the order they come in."""
+def route(candidates: Sequence[Candidate], config: RouteConfig, seed: int) -> Iterator[Decision]:
+    """Returns one decision per candidate, ordered by question id; independent of the order they come in.
+
+    All is decided on return; the records are made one by one, so that a large dataset never holds all of them.
+    """
     offers = Counter(candidate.image_id for candidate in candidates)
     ordered = sorted(candidates, key=lambda c: (offers[c.image_id], _ticket(seed, c.question_id)))
     full = [candidate for candidate in ordered if candidate.variant == Variant.FULL]
@@ -84,7 +87,7 @@ def route(candidates: Sequence[Candidate], config: RouteConfig, seed: int) -> tu
     kept = _balance([c for c in shorter if c.question_id not in reasons], config)
     accepted |= kept.accepted
     reasons |= kept.refused
-    return tuple(
+    return (
         Decision(
             question_id=candidate.question_id,
             image_id=candidate.image_id,
@@ -167,12 +170,13 @@ def _balance(candidates: Sequence[Candidate], config: RouteConfig) -> _Balanced:
         quota = _capped(rows, config) if capped else _uniform(rows, config)
         spread = f"answers {'capped' if capped else 'uniform'} over {len(quota)} values in the cell {name}"
         taken: Counter[int] = Counter()
+        full = {
+            answer: f"answer {answer} has its quota of {quota.get(answer, 0)} in the cell {name}"
+            for answer in {candidate.answer for candidate in rows}
+        }
         for candidate in rows:
-            limit = quota.get(candidate.answer, 0)
-            if taken[candidate.answer] >= limit:
-                refused[candidate.question_id] = (
-                    f"answer {candidate.answer} has its quota of {limit} in the cell {name}"
-                )
+            if taken[candidate.answer] >= quota.get(candidate.answer, 0):
+                refused[candidate.question_id] = full[candidate.answer]
             else:
                 taken[candidate.answer] += 1
                 accepted[candidate.question_id] = spread

@@ -43,6 +43,10 @@ def accepted(candidates: list[Candidate], decisions: tuple[Decision, ...]) -> li
     return [candidate for candidate in candidates if candidate.question_id in kept]
 
 
+def decide(candidates: list[Candidate], config: RouteConfig, seed: int) -> tuple[Decision, ...]:
+    return tuple(route(candidates, config, seed))
+
+
 SEEDS = st.integers(0, 200)
 CONFIGS = st.builds(
     RouteConfig,
@@ -56,7 +60,7 @@ CONFIGS = st.builds(
 @given(seed=SEEDS, config=CONFIGS)
 def test_every_candidate_gets_one_decision_with_a_reason(seed: int, config: RouteConfig) -> None:
     candidates = candidates_of(seed)
-    decisions = route(candidates, config, seed)
+    decisions = decide(candidates, config, seed)
     assert [decision.question_id for decision in decisions] == sorted(c.question_id for c in candidates)
     image_of = {candidate.question_id: candidate.image_id for candidate in candidates}
     for decision in decisions:
@@ -68,21 +72,21 @@ def test_every_candidate_gets_one_decision_with_a_reason(seed: int, config: Rout
 @given(seed=SEEDS, config=CONFIGS, cut=st.integers(0, 300))
 def test_the_order_and_the_shards_they_come_in_change_nothing(seed: int, config: RouteConfig, cut: int) -> None:
     candidates = candidates_of(seed)
-    expected = route(candidates, config, seed)
+    expected = decide(candidates, config, seed)
     shuffled = random.Random(seed + 1).sample(candidates, len(candidates))
-    assert route(shuffled, config, seed) == expected
-    assert route([*candidates[cut:], *candidates[:cut]], config, seed) == expected
-    assert route(candidates, config, seed) == expected
+    assert decide(shuffled, config, seed) == expected
+    assert decide([*candidates[cut:], *candidates[:cut]], config, seed) == expected
+    assert decide(candidates, config, seed) == expected
 
 
 def test_nothing_comes_of_nothing() -> None:
-    assert route([], CONFIG, 0) == ()
+    assert decide([], CONFIG, 0) == ()
 
 
 @given(seed=SEEDS, config=CONFIGS)
 def test_no_image_has_more_full_questions_than_wanted(seed: int, config: RouteConfig) -> None:
     candidates = candidates_of(seed)
-    kept = accepted(candidates, route(candidates, config, seed))
+    kept = accepted(candidates, decide(candidates, config, seed))
     per_image = Counter(candidate.image_id for candidate in kept if candidate.variant == "full")
     assert max(per_image.values(), default=0) <= config.per_image
 
@@ -90,7 +94,7 @@ def test_no_image_has_more_full_questions_than_wanted(seed: int, config: RouteCo
 @given(seed=SEEDS, config=CONFIGS)
 def test_a_variant_is_kept_only_with_its_full_question(seed: int, config: RouteConfig) -> None:
     candidates = candidates_of(seed)
-    kept = accepted(candidates, route(candidates, config, seed))
+    kept = accepted(candidates, decide(candidates, config, seed))
     families = {candidate.question_id for candidate in kept if candidate.variant == "full"}
     assert {candidate.family_id for candidate in kept} == families
 
@@ -99,7 +103,7 @@ def test_a_variant_is_kept_only_with_its_full_question(seed: int, config: RouteC
 def test_counts_within_a_cell_are_uniform_from_one_on(seed: int, config: RouteConfig) -> None:
     """With every cell its own, exactly; with small ones joined, the larger answer is never the likelier."""
     candidates = candidates_of(seed)
-    kept = accepted(candidates, route(candidates, config, seed))
+    kept = accepted(candidates, decide(candidates, config, seed))
     depth = 6 if config.min_cell == 1 else 2
     cells: dict[str, Counter[int]] = defaultdict(Counter)
     for candidate in kept:
@@ -119,7 +123,7 @@ def test_counts_within_a_cell_are_uniform_from_one_on(seed: int, config: RouteCo
 def test_no_image_stays_without_a_question_where_another_could_spare_an_equal_one(seed: int) -> None:
     candidates = candidates_of(seed)
     full = [candidate for candidate in candidates if candidate.variant == "full"]
-    kept = accepted(full, route(candidates, RouteConfig(min_cell=1), seed))
+    kept = accepted(full, decide(candidates, RouteConfig(min_cell=1), seed))
     held = Counter(candidate.image_id for candidate in kept)
     spare = {(candidate.cell, candidate.answer) for candidate in kept if held[candidate.image_id] > 1}
     assert held
@@ -131,7 +135,7 @@ def test_no_image_stays_without_a_question_where_another_could_spare_an_equal_on
 def test_read_numbers_are_capped_and_otherwise_left_alone(seed: int) -> None:
     config = RouteConfig(min_cell=1, per_image=100)
     candidates = [c for c in candidates_of(seed) if c.variant == "full" and c.cell.split("|")[1] in CAPPED]
-    kept = accepted(candidates, route(candidates, config, seed))
+    kept = accepted(candidates, decide(candidates, config, seed))
     before: dict[str, Counter[int]] = defaultdict(Counter)
     after: dict[str, Counter[int]] = defaultdict(Counter)
     for rows, counts in ((candidates, before), (kept, after)):
@@ -145,18 +149,18 @@ def test_read_numbers_are_capped_and_otherwise_left_alone(seed: int) -> None:
 
 def test_a_cell_with_one_answer_gives_nothing() -> None:
     one = [c._replace(answer=1, cell="full|count|left|0 category|cup") for c in candidates_of(3) if c.variant == "full"]
-    assert accepted(one, route(one, CONFIG, 0)) == []
+    assert accepted(one, decide(one, CONFIG, 0)) == []
 
 
 def test_an_answer_of_none_is_never_accepted_of_a_count() -> None:
     found = [c._replace(answer=c.answer - 1) if c.cell.split("|")[1] not in CAPPED else c for c in candidates_of(5)]
-    kept = accepted(found, route(found, CONFIG, 0))
+    kept = accepted(found, decide(found, CONFIG, 0))
     assert all(candidate.answer > 0 or candidate.cell.split("|")[1] in CAPPED for candidate in kept)
 
 
 def test_the_seed_decides_among_equals() -> None:
     candidates = candidates_of(8)
-    kept = [{c.question_id for c in accepted(candidates, route(candidates, CONFIG, seed))} for seed in (1, 2)]
+    kept = [{c.question_id for c in accepted(candidates, decide(candidates, CONFIG, seed))} for seed in (1, 2)]
     assert kept[0] != kept[1]
 
 
@@ -168,7 +172,7 @@ def test_an_image_with_several_finishes_keeps_them_apart() -> None:
             name = f"{image} {number}"
             cell = f"full|{finish}|a|b|c"
             rows.append(Candidate(name, f"image {image}", name, "full", "s", cell, (image * 7 + number) % 10, 3, 1.0))
-    kept = accepted(rows, route(rows, RouteConfig(per_image=3, cap=100), 0))
+    kept = accepted(rows, decide(rows, RouteConfig(per_image=3, cap=100), 0))
     per_image: dict[str, list[str]] = defaultdict(list)
     for candidate in kept:
         per_image[candidate.image_id].append(candidate.cell.split("|")[1])
@@ -183,7 +187,7 @@ def test_guessing_the_likeliest_answer_of_each_finish_is_guessing_one(config: Ro
         for number in range(60)
         for q in synthesize(random_scene(f"route {number}"), SynthesizeConfig(), 2, "c").questions
     ]
-    kept = accepted(candidates, route(candidates, config, 0))
+    kept = accepted(candidates, decide(candidates, config, 0))
     assert len(kept) > 100
     counts: dict[str, Counter[int]] = defaultdict(Counter)
     for candidate in kept:
