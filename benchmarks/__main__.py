@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import blind, engine, memory, model_calls, stage_times, store
+from benchmarks import blind, engine, eyes, memory, model_calls, stage_times, store
 from benchmarks.plan import Plan
 from benchmarks.table import Table, print_table
 
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Iterator[Table]]] = {
     "store": store.run,
     "memory": memory.run,
     "calls": model_calls.run,
+    "eyes": eyes.run,
 }
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}{', quick: rough figures' * options.quick}")
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="hopyard-bench-") as scratch:
-        plan = Plan(options.quick, Path(scratch), options.dataset)
+        plan = Plan(options.quick, Path(scratch), options.scenes, options.dataset)
         for name in options.only or BENCHMARKS:
             begun = time.perf_counter()
             for table in BENCHMARKS[name](plan):
@@ -41,6 +42,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=tuple(BENCHMARKS), help="run this one; may be repeated")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
+    parser.add_argument("--scenes", type=int, default=0, help="held-out scenes for the eyes (default: 500, quick: 12)")
     parser.add_argument("--dataset", type=Path, help="a finished dataset whose questions the blind benchmark reads too")
     return parser.parse_args()
 

@@ -11,5 +11,7 @@ class Plan(NamedTuple):
     """Small sizes: shows that everything runs; the figures are rough, and targets that need size are not judged."""
     scratch: Path
     """A folder for files, gone after the run."""
+    scenes: int = 0
+    """Held-out scenes for the eyes; 0 for the number their targets are judged on."""
     dataset: Path | None = None
     """A finished dataset whose accepted questions the blind benchmark reads as well."""

@@ -94,9 +94,13 @@ def export(options: argparse.Namespace) -> None:
 
 def train_classifier(options: argparse.Namespace) -> None:
     """Trains the crop classifier on exact, roughened and predicted masks, and exports it."""
-    from training.classifier import make_classifier
+    import torch
 
-    make_classifier(options.pool, options.weights, options.scenes, options.epochs)
+    from training.classifier import make_classifier
+    from training.crops import CropConfig
+
+    torch.set_num_threads(1)
+    make_classifier(options.pool, options.weights, options.scenes, CropConfig(epochs=options.epochs))
 
 
 def calibrate(options: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from training.encoder import IMAGE_SIZE
 from training.pool import Pool
 
 PROMPTS = 8
-"""Prompts per picture: one on the ground, then points and boxes in turn."""
+"""Prompts per picture: one point on the ground, five points and two boxes on things."""
 _DENSE = 64
 _LEAST_PIXELS = 24
 """Cells of a thing on the 128 x 128 grid below which it is not asked for."""
@@ -99,7 +99,7 @@ def _nearest(ids: Pixels, side: int) -> Pixels:
 def _ask(rng: Generator, window: Pixels, shown: list[int], view: View) -> tuple[NDArray[np.float32], ...]:
     scale = np.array([IMAGE_SIZE / view.width, IMAGE_SIZE / view.height])
     points, boxes = np.zeros((PROMPTS, 2), np.float32), np.zeros((PROMPTS, 4), np.float32)
-    is_box = np.array([0, 0, 1, 0, 1, 1, 0, 1], dtype=np.float32)
+    is_box = np.array([0, 0, 1, 0, 0, 1, 0, 0], dtype=np.float32)
     masks = np.zeros((PROMPTS, MASK_SIZE, MASK_SIZE), np.float32)
     points[0] = _ground_point(rng, window, scale)
     order = list(rng.permutation(shown))

@@ -44,14 +44,16 @@ class CropNet(nn.Module):
             _conv(4, 16), _conv(16, 32, 2), _conv(32, 32), _conv(32, 64, 2), _conv(64, 64), _conv(64, 96, 2)
         )
         self.pool = nn.AvgPool2d(2)
-        self.hidden = nn.Linear(96 * 9, 160)
+        self.hidden = nn.Linear(96 * 9 + 96, 160)
         self.drop = nn.Dropout(0.15)
         self.heads = nn.ModuleDict({name: nn.Linear(160, len(values)) for name, values in VOCABULARIES.items()})
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
         """Returns the logits in the order of `VOCABULARIES`."""
         scaled = torch.cat([(crops[:, :3] - 128) / 64, crops[:, 3:] * 2 - 1], dim=1)
-        features = functional.relu(self.hidden(self.pool(self.body(scaled)).flatten(1)))
+        maps = self.body(scaled)
+        seen = torch.cat([self.pool(maps).flatten(1), maps.flatten(2).amax(2)], dim=1)
+        features = functional.relu(self.hidden(seen))
         dropped = self.drop(features)
         return tuple(head(dropped) for head in self.heads.values())
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from training.encoder import EMBED, SKIPS
 from training.prompts import FINE
-from training.torchvision_ops import MaskDecoder, TwoWayTransformer
+from training.sam_modules import MaskDecoder, TwoWayTransformer
 
 MASKS = 4
 """Masks per prompt: one for a clear prompt, three to choose from."""

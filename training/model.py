@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from training.decoder import SkipMaskDecoder, fold
 from training.encoder import PIXEL_MEAN, PIXEL_STD, ImageEncoder, normalise
 from training.prompts import PaintedPromptEncoder
-from training.torchvision_ops import Sam
+from training.sam_modules import Sam
 
 AUXILIARY = 4
 """Dense outputs learnt beside the masks: thing or ground, edge, and the way to the thing's centre (x, y)."""

@@ -41,7 +41,8 @@ def fill_pool(folder: Path, split: str, first: int, last: int, step: int = 1) ->
     folder.mkdir(parents=True, exist_ok=True)
     for shard in range(first, last, step):
         if not _things_path(folder, split, shard).exists():
-            _draw_shard(folder, split, shard, RenderConfig())
+            numbers = range(shard * SHARD, (shard + 1) * SHARD)
+            write_shard(folder, split, shard, [draw_scene(split, number, RenderConfig()) for number in numbers])
 
 
 def draw_scene(split: str, number: int, config: RenderConfig) -> PoolScene:
@@ -84,8 +85,8 @@ class Pool:
         self._index = [(name, row) for name in sorted(self._shards) for row in range(len(self._shards[name][2]))]
 
 
-def _draw_shard(folder: Path, split: str, shard: int, config: RenderConfig) -> None:
-    scenes = [draw_scene(split, number, config) for number in range(shard * SHARD, (shard + 1) * SHARD)]
+def write_shard(folder: Path, split: str, shard: int, scenes: Sequence[PoolScene]) -> None:
+    """Writes scenes of one size as a shard; what each thing is comes last, and with it the shard is complete."""
     done = _things_path(folder, split, shard)
     stem = done.name.removesuffix(".things.json")
     _save(done.with_name(f"{stem}.images.npy"), np.stack([scene.image for scene in scenes]))

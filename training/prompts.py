@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.encoder import EMBED, GRID, IMAGE_SIZE
-from training.torchvision_ops import PromptEncoder
+from training.sam_modules import PromptEncoder
 
 FINE = 5
 """Channels painted at stride 4: wide and narrow spot, inside of the box, x and y relative to the prompt."""

@@ -121,7 +121,7 @@ def take_step(state: State, batch: Batch, config: TrainConfig, device: str) -> d
     masks, iou, dense = state.model(moved.pictures, moved.points, moved.boxes, moved.is_box)
     loss, told = loss_of(masks, iou, dense, moved)
     if not torch.isfinite(loss):
-        raise FloatingPointError(f"the loss at step {state.step} is {float(loss)}")
+        raise FloatingPointError(f"the loss at step {state.step} is {float(loss.detach())}")
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)

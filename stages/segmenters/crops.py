@@ -88,7 +88,7 @@ def read_size(category: str, mask: BoolMask, card: Mapping[str, Any]) -> Reading
 def _cut(picture: Pixels, mask: BoolMask) -> Floats:
     x0, y0, x1, y1 = box_xyxy_of(mask)
     side = max(8, round(max(x1 - x0, y1 - y0) * _MARGIN) + 2)
-    left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
+    left, top = int(x0 + x1 - side) // 2, int(y0 + y1 - side) // 2
     rgb = _window(picture, left, top, side, _BEYOND)
     share = _window(mask.astype(np.uint8) * np.uint8(255), left, top, side, 0)
     shown = np.asarray(_small(rgb), dtype=np.float32).transpose(2, 0, 1)
