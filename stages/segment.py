@@ -18,18 +18,26 @@ from schemas.instance import Attribute, Instance
 from schemas.segmentation import Segmentation as Segmentation
 from schemas.segmentation import annotation_drop_id
 from schemas.source_annotation import ImageAnnotations, SourceAnnotation
+from stages.doubt import TrustConfig
 from stages.masks import BoolMask, box_xyxy_of, centroid_xy_of, mask_to_rle
 from stages.segmenters.annotations import SOURCE, BadMask, read_mask
+from stages.segmenters.one_mask import OneMaskConfig
+from stages.segmenters.opening import AnnotationsConfig, SegmenterConfig
 from stages.spans import spans_of
 
 VERSION = 1
 
 
 class SegmentConfig(BaseModel):
-    """What counts as an instance."""
+    """Where masks come from, and what counts as an instance."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    segmenter: SegmenterConfig = AnnotationsConfig()
+    boxes_of_annotations: bool = False
+    """Whether a segmenter is asked for the boxes of the annotation file, whose categories it then takes."""
+    one_mask: OneMaskConfig = OneMaskConfig()
+    trust: TrustConfig = TrustConfig()
     duplicate_iou: float = Field(default=0.9, gt=0, le=1)
     """Two masks of one category that overlap more than this are one object annotated twice; the larger is kept."""
     min_cell_share: float = Field(default=0.3, gt=0, le=1)

@@ -59,6 +59,10 @@ class Embedded(NamedTuple):
         channels = np.asarray(square, dtype=np.float32).transpose(2, 0, 1)
         return self.graphs.encoder.run({self.graphs.encoder.inputs[0]: as_input(channels[None])})
 
+    def foreground(self, picture: Pixels) -> Floats | None:
+        """Returns ``(h, w)`` the probability that a cell shows a thing; None where these weights do not say."""
+        return _thing_of(self.encode(picture))
+
     def _find_in(self, picture: Pixels, asked: Prompts) -> list[Found]:
         height, width = picture.shape[:2]
         maps = self.encode(picture)

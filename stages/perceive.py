@@ -1,0 +1,191 @@
+"""Perceive: a picture to instances by a segmenter, named and described by the crop classifier or by the prompts.
+
+In: an image, its pixels, open eyes. Out: instances; a drop for each mask that is no thing; where the picture as a whole
+is not for these eyes or is not seen surely, a drop of the image. A question needs the whole scene to be right, so one
+doubtful thing gives up the picture: fewer questions, not wrong ones. Masks in = instances + drops.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.drop import Drop, DropReason
+from schemas.image import Image
+from schemas.instance import Attribute, Instance
+from schemas.segmentation import annotation_drop_id
+from stages.doubt import Seen, doubt_of, match_views
+from stages.masks import box_xyxy_of, centroid_xy_of, mask_to_rle
+from stages.segment import SegmentConfig, instance_id_of
+from stages.segmenters.crops import ABSENT, SIZE_HEAD, Reading, cut_crops, read_heads, read_size
+from stages.segmenters.domain import distance_of, open_domain
+from stages.segmenters.embedded import Embedded
+from stages.segmenters.one_mask import Thing, TurnedAway, things_of
+from stages.segmenters.onnx_graphs import WEIGHTS, Graphs, as_input, open_graphs
+from stages.segmenters.opening import PerceivingConfig, open_segmenter
+from stages.segmenters.protocol import EVERYTHING, Floats, Pixels, Prompts, Segmenter
+from stages.spans import spans_of
+from stages.views import view_of
+
+UNNAMED = "thing"
+"""Category of an instance that nobody has named. It is never asked about."""
+CATEGORY = "category"
+"""Key of the attribute that holds how sure the classifier is of the category."""
+CROP_FACTS = ("colour", "digit", "material", "pips", "points", "size")
+"""Facts the crop classifier states about every thing."""
+
+
+class Eyes(NamedTuple):
+    """What looks at pictures."""
+
+    segmenter: Segmenter
+    namer: Graphs | None
+    """The crop classifier, for pictures that are like rendered scenes; None where prompts bring the names."""
+    strict: bool
+    """Whether a picture that is not like rendered scenes is refused: the embedded segmenter sees nothing in it."""
+
+    @property
+    def foreground(self) -> Callable[[Pixels], Floats | None]:
+        """Gives the probability of a thing per cell, None where the segmenter does not say."""
+        return self.segmenter.foreground if isinstance(self.segmenter, Embedded) else lambda _: None
+
+
+class Perception(NamedTuple):
+    """What was seen in one picture."""
+
+    instances: tuple[Instance, ...]
+    """Sorted by id; empty where the picture is refused."""
+    drops: tuple[Drop, ...]
+    """Of masks."""
+    refused: Drop | None
+    views: Mapping[str, tuple[Instance, ...]] = {}
+    """What each harmless view showed, in the places of the plain picture."""
+
+    @property
+    def masks(self) -> int:
+        """Masks that were judged."""
+        return len(self.instances) + len(self.drops)
+
+
+def open_eyes(config: PerceivingConfig, prompted: bool) -> Eyes:
+    """Returns the eyes of a configuration; `prompted` says that categories come with the prompts.
+
+    Raises:
+        SegmenterError: a package, a model or a file is missing.
+    """
+    segmenter = open_segmenter(config)
+    if isinstance(segmenter, Embedded):
+        return Eyes(segmenter, segmenter.graphs, strict=True)
+    named = prompted or bool(getattr(config, "nouns", ()))
+    return Eyes(segmenter, None if named else open_graphs(WEIGHTS), strict=False)
+
+
+def perceive(image: Image, pixels: Pixels, eyes: Eyes, asked: Prompts, config: SegmentConfig) -> Perception:
+    """Returns what the eyes see in a picture, asked for everything or for certain nouns."""
+    namer = eyes.namer
+    if namer is not None:
+        away = distance_of(pixels, open_domain()) / open_domain().limit
+        if away > 1 and eyes.strict:
+            detail = f"{away:.2f} of the limit away from rendered scenes, and the embedded segmenter knows nothing else"
+            return Perception((), (), _refuse(image, DropReason.OUT_OF_DOMAIN, detail))
+        namer = namer if away <= 1 else None
+    things, turned = _look(pixels, eyes.segmenter, asked, config)
+    drops = [_drop(image, one) for one in turned]
+    if namer is None:
+        seen = [Seen(thing, _by_prompt(thing)) for thing in things]
+        return _perception(image, seen, drops, eyes.segmenter.name, config)
+    seen = name_things(pixels, things, namer)
+    views = {name: _seen_in_view(name, pixels, eyes.segmenter, namer, config) for name in config.trust.views}
+    doubt = doubt_of(seen, eyes.foreground(pixels), config.trust)
+    seen, unstable = match_views(seen, views, config.trust)
+    if doubt is not None or unstable is not None:
+        reason = DropReason.UNCERTAIN_SCENE if doubt is not None else DropReason.UNSTABLE_SCENE
+        dropped = [_drop(image, TurnedAway(one.thing.order, reason, "its picture is dropped")) for one in seen]
+        return Perception((), (*drops, *dropped), _refuse(image, reason, doubt or unstable or ""))
+    found = _perception(image, seen, drops, eyes.segmenter.name, config)
+    shown = {
+        name: tuple(to_instance(image, one, eyes.segmenter.name, config) for one in members)
+        for name, members in views.items()
+    }
+    return found._replace(views=shown)
+
+
+def name_things(pixels: Pixels, things: list[Thing], namer: Graphs) -> list[Seen]:
+    """Returns what the crop classifier says of each thing."""
+    if not things or namer.crops is None:
+        return []
+    said = namer.crops.run({namer.crops.inputs[0]: as_input(cut_crops(pixels, [thing.mask for thing in things]))})
+    seen = []
+    for thing, row in zip(things, read_heads(said, namer.card), strict=True):
+        size = read_size(row[CATEGORY].value, thing.mask, namer.card)
+        seen.append(Seen(thing, row | ({SIZE_HEAD: size} if size is not None else {})))
+    return seen
+
+
+def to_instance(image: Image, seen: Seen, source: str, config: SegmentConfig) -> Instance:
+    """Returns the instance of a thing. Attributes below the trusted confidence are left out: they are not known."""
+    mask, least = seen.thing.mask, config.trust.min_attribute
+    rle = mask_to_rle(mask)
+    x0, y0, x1, y1 = box_xyxy_of(mask)
+    known = {
+        key: reading
+        for key, reading in seen.readings.items()
+        if key == CATEGORY or (reading.value != ABSENT and reading.confidence >= least)
+    }
+    category = seen.readings[CATEGORY].value
+    return Instance(
+        instance_id=instance_id_of(image.image_id, category, rle.counts),
+        image_id=image.image_id,
+        category=category,
+        box_xyxy=(x0, y0, x1, y1),
+        mask=rle,
+        area=int(np.count_nonzero(mask)),
+        centroid_xy=centroid_xy_of(mask),
+        depth=None,
+        visible_fraction=None,
+        truncated=min(x0, y0, image.width - x1, image.height - y1) <= config.border_px,
+        attributes=tuple(
+            Attribute(key=key, value=reading.value, confidence=round(min(reading.confidence, 1.0), 4))
+            for key, reading in sorted(known.items())
+            if not (key == CATEGORY and category == UNNAMED)
+        ),
+        spans=spans_of(mask, config.min_cell_share),
+        source=source,
+    )
+
+
+def _look(
+    pixels: Pixels, segmenter: Segmenter, asked: Prompts, config: SegmentConfig
+) -> tuple[list[Thing], list[TurnedAway]]:
+    return things_of(segmenter.find([pixels], [asked])[0], *pixels.shape[:2], config.one_mask)
+
+
+def _seen_in_view(name: str, pixels: Pixels, segmenter: Segmenter, namer: Graphs, config: SegmentConfig) -> list[Seen]:
+    """Returns what is seen in a harmless view, with masks in the places of the plain picture."""
+    view = view_of(name, pixels)
+    things, _ = _look(view.pixels, segmenter, EVERYTHING, config)
+    named = name_things(view.pixels, things, namer)
+    return [one._replace(thing=one.thing._replace(mask=view.back(one.thing.mask))) for one in named]
+
+
+def _by_prompt(thing: Thing) -> dict[str, Reading]:
+    """Returns the category that the prompt brought, or that there is none."""
+    noun = thing.found.noun
+    return {CATEGORY: Reading(noun or UNNAMED, thing.found.quality if noun else 0.0)}
+
+
+def _perception(image: Image, seen: list[Seen], drops: list[Drop], source: str, config: SegmentConfig) -> Perception:
+    if not seen:
+        told = f"none of {len(drops)} masks is a thing" if drops else "no mask was found"
+        return Perception((), tuple(drops), _refuse(image, DropReason.EMPTY_MASK, told))
+    instances = sorted((to_instance(image, one, source, config) for one in seen), key=lambda one: one.instance_id)
+    return Perception(tuple(instances), tuple(drops), None)
+
+
+def _drop(image: Image, turned: TurnedAway) -> Drop:
+    drop_id = annotation_drop_id(image.image_id, None, f"mask {turned.order}")
+    return Drop(stage="segment", id=drop_id, parent_id=image.image_id, reason=turned.reason, detail=turned.detail)
+
+
+def _refuse(image: Image, reason: DropReason, detail: str) -> Drop:
+    return Drop(stage="segment", id=image.image_id, parent_id=image.uri, reason=reason, detail=detail)

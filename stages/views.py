@@ -1,0 +1,74 @@
+"""Harmless views of a picture: changed so that nobody would answer a question differently.
+
+Each view is a changed picture and the way back for masks of it. What is seen only in the plain picture, or seen as
+something else in a view, is not seen surely.
+"""
+
+import io
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from stages.masks import BoolMask
+
+Pixels = NDArray[np.uint8]
+
+_CROP = 0.03
+"""Share that a cropped view takes off each side."""
+
+
+class View(NamedTuple):
+    """A changed picture."""
+
+    name: str
+    pixels: Pixels
+    back: Callable[[BoolMask], BoolMask]
+    """A mask of the view as a mask of the plain picture."""
+
+
+def view_of(name: str, pixels: Pixels) -> View:
+    """Returns the view of that name: flip, crop, bright, dark or jpeg.
+
+    Raises:
+        ValueError: there is no such view.
+    """
+    match name:
+        case "flip":
+            return View(name, np.ascontiguousarray(pixels[:, ::-1]), lambda mask: mask[:, ::-1])
+        case "crop":
+            return _cropped(pixels)
+        case "bright":
+            return View(name, _lit(pixels, 1.12), lambda mask: mask)
+        case "dark":
+            return View(name, _lit(pixels, 0.88), lambda mask: mask)
+        case "jpeg":
+            return View(name, _compressed(pixels, 70), lambda mask: mask)
+    raise ValueError(f"unknown view {name!r}; known are {', '.join(VIEWS)}")
+
+
+VIEWS = ("flip", "crop", "bright", "dark", "jpeg")
+
+
+def _cropped(pixels: Pixels) -> View:
+    height, width = pixels.shape[:2]
+    rows, columns = round(height * _CROP), round(width * _CROP)
+
+    def back(mask: BoolMask) -> BoolMask:
+        whole = np.zeros((height, width), dtype=np.bool_)
+        whole[rows : height - rows, columns : width - columns] = mask
+        return whole
+
+    return View("crop", np.ascontiguousarray(pixels[rows : height - rows, columns : width - columns]), back)
+
+
+def _lit(pixels: Pixels, gain: float) -> Pixels:
+    return np.clip(pixels.astype(np.float32) * gain + 0.5, 0, 255).astype(np.uint8)
+
+
+def _compressed(pixels: Pixels, quality: int) -> Pixels:
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(buffer, format="JPEG", quality=quality)
+    return np.asarray(PIL.Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
