@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.coco_file import Header, read_annotations, read_header, read_images
+from pipelines.config import AnnotateConfig
 from pipelines.engine import open_engine, parquet_source
 from pipelines.errors import UserError
 from pipelines.job import Job, Outcome
@@ -63,7 +64,9 @@ class _Row(NamedTuple):
 def import_annotations(job: Job) -> Outcome:
     """Returns the outcome of reading the annotation file, if there is one, into the shards of the listing."""
     ledger, writer = Ledger(job.stage), job.writer()
-    if job.annotations is not None:
+    if job.annotations is None:
+        _write_unannotated(job, writer)
+    else:
         header = read_header(job.annotations)
         with open_engine(job.root) as engine, Spool(job.root) as spool:
             _spool_entries(job.annotations, header, spool)
@@ -71,7 +74,7 @@ def import_annotations(job: Job) -> Outcome:
             _spool_annotations(job.annotations, header, engine, spool)
             _count(job, engine, ledger)
             for shard, rows in groupby(_joined_rows(engine), key=lambda row: row.shard):
-                writer.add_rows("source_annotations", _to_table(rows, header, job.config.annotate.measured), shard)
+                writer.add_rows("source_annotations", _to_table(rows, header, job.config.annotate), shard)
             _write_drops(job, engine, ledger, writer)
     return Outcome(ledger.close(), (), writer.parts)
 
@@ -160,7 +163,18 @@ def _joined_rows(engine: duckdb.DuckDBPyConnection) -> Iterator[_Row]:
         yield from (_Row(*row) for row in rows)
 
 
-def _to_table(rows: Iterator[_Row], header: Header, measured: tuple[str, ...]) -> pa.Table:
+def _write_unannotated(job: Job, writer: ShardWriter) -> None:
+    """Writes what perception will state of each listed file, where there is no annotation file."""
+    for part in job.inputs["list/sources"]:
+        uris = job.dataset.read("sources", [part], ["uri"])["uri"].to_pylist()
+        facts = sorted(job.config.annotate.perceived or ())
+        rows = [
+            {"uri": uri, "width": 0, "height": 0, "licence": "", "supports": facts, "payload": "[]"} for uri in uris
+        ]
+        writer.add_rows("source_annotations", pa.Table.from_pylist(rows, IMAGE_ANNOTATIONS_SCHEMA), part.shard)
+
+
+def _to_table(rows: Iterator[_Row], header: Header, config: AnnotateConfig) -> pa.Table:
     """Returns one row per image: entries that name the same file are one image, the first one's size counts."""
     columns: dict[str, list[Any]] = {name: [] for name in IMAGE_ANNOTATIONS_SCHEMA.names}
     for uri, members in groupby(rows, key=lambda row: row.uri):
@@ -171,7 +185,8 @@ def _to_table(rows: Iterator[_Row], header: Header, measured: tuple[str, ...]) -
         columns["width"].append(group[0].width)
         columns["height"].append(group[0].height)
         columns["licence"].append(group[0].licence)
-        columns["supports"].append(sorted({*header.supports, *measured, *common}))
+        stated_facts = {*header.supports, *config.measured, *common}
+        columns["supports"].append(sorted(stated_facts if config.perceived is None else config.perceived))
         columns["payload"].append(f"[{','.join(row.payload or '' for row in stated)}]")
     return pa.table(columns, schema=IMAGE_ANNOTATIONS_SCHEMA)
 

@@ -25,6 +25,18 @@ Source = Annotated[
 Annotations = Annotated[
     Path | None, typer.Option(help="COCO file with the instances; file names relative to SOURCE.", show_default=False)
 ]
+SegmenterName = Annotated[
+    str | None,
+    typer.Option(
+        "--segmenter",
+        help="Where masks come from: annotations, embedded, segment-anything, sam1, sam2 or sam3; else the profile's.",
+        show_default=False,
+    ),
+]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(help="Weights of the segmenter: a file, a folder, or a model id of the hub.", show_default=False),
+]
 Profile = Annotated[str, typer.Option(help="Name of a profile, or the path of a TOML file.")]
 Out = Annotated[
     Path | None, typer.Option(help="Dataset folder; output/NAME-OF-SOURCE if not given.", show_default=False)
@@ -49,6 +61,8 @@ Server = Annotated[
 def run(  # noqa: PLR0913 - options of the main command
     source: Source = None,
     annotations: Annotations = None,
+    segmenter: SegmenterName = None,
+    checkpoint: Checkpoint = None,
     profile: Profile = "default",
     out: Out = None,
     seed: Seed = 0,
@@ -70,12 +84,15 @@ def run(  # noqa: PLR0913 - options of the main command
     from pipelines.config import load_profile, with_per_image
     from pipelines.options import RunOptions
     from pipelines.packages import assert_own_packages
+    from pipelines.segmenter_option import with_segmenter
     from pipelines.settings import settings
 
     assert_own_packages()
     options = RunOptions(
         out=out or settings().output / (source.resolve().name if source else "scenes"),
-        config=with_per_image(load_profile(profile), per_image),
+        config=with_segmenter(
+            with_per_image(load_profile(profile), per_image), segmenter, checkpoint, annotations is not None
+        ),
         source=source,
         annotations=annotations,
         seed=seed,

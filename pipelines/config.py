@@ -14,6 +14,7 @@ from schemas.record import Record
 from stages.describe import DescribeConfig
 from stages.ingest import IngestConfig
 from stages.judge import JudgeConfig
+from stages.perceive import perceived_facts
 from stages.route import RouteConfig
 from stages.segment import SegmentConfig
 from stages.synthesize import SynthesizeConfig
@@ -27,6 +28,8 @@ class AnnotateConfig(Record):
 
     measured: tuple[str, ...] = ("colour",)
     """Facts that later stages measure from the pixels where the file does not state them."""
+    perceived: tuple[str, ...] | None = None
+    """Facts that looking at the pictures states, whatever the file says; follows from the segmenter."""
 
 
 class RunConfig(Record):
@@ -51,7 +54,9 @@ class RunConfig(Record):
         if (self.judge.margins, self.judge.certify) != made_by and "judge" in self.model_fields_set:
             raise ValueError("judge.margins and judge.certify must equal those of synthesize; leave judge out")
         judge = JudgeConfig(margins=made_by[0], certify=made_by[1])
-        return self if judge == self.judge else self.model_copy(update={"judge": judge})
+        annotate = self.annotate.model_copy(update={"perceived": perceived_facts(self.segment)})
+        same = judge == self.judge and annotate == self.annotate
+        return self if same else self.model_copy(update={"judge": judge, "annotate": annotate})
 
 
 def hash_config(config: BaseModel | None) -> str:

@@ -27,6 +27,8 @@ class DatasetInfo(Record):
     annotations: str | None = None
     """Absolute path of the annotation file."""
     annotations_sha256: str | None = None
+    segmenter: str | None = None
+    """What looks at the pictures, with a digest of its weights; None where instances are annotated."""
     seed: int = 0
     limit: int | None = None
     """Only the first so many uris in sorted order."""

@@ -9,6 +9,7 @@ from pipelines.dataset_info import FILE_NAME, DatasetInfo
 from pipelines.errors import UserError
 from pipelines.listing import Listed, default_shard_size, list_files
 from pipelines.parts import file_sha256
+from pipelines.segmenter_option import check_domain, looks, segmenter_digest
 from pipelines.steps import SCENES_FOLDER, SCENES_SOURCE, stage_versions
 from pipelines.store import Dataset
 
@@ -56,13 +57,17 @@ def check_options(options: RunOptions) -> Asked:
     if options.source is None:
         return _scenes(options)
     files = list_files(options.source, options.limit)
-    annotations = _check_annotations(options.source, options.annotations)
-    if not (options.out / FILE_NAME).exists():
+    looking = looks(options.config)
+    annotations = None if looking and options.annotations is None else _check_annotations(options)
+    fresh = not (options.out / FILE_NAME).exists()
+    if fresh and annotations is not None:
         read_category_names(annotations)
+    if fresh and looking:
+        check_domain(options.config, options.source, [file.uri for file in files])
     info = DatasetInfo(
         source=str(options.source.resolve()),
-        annotations=str(annotations.resolve()),
-        annotations_sha256=file_sha256(annotations),
+        annotations=None if annotations is None else str(annotations.resolve()),
+        annotations_sha256=None if annotations is None else file_sha256(annotations),
         limit=options.limit,
         **_common(options, len(files)),
     )
@@ -82,6 +87,7 @@ def _scenes(options: RunOptions) -> Asked:
 def _common(options: RunOptions, file_count: int) -> dict[str, object]:
     return {
         "seed": options.seed,
+        "segmenter": segmenter_digest(options.config),
         "shard_size": options.shard_size or _standing_shard_size(options.out) or default_shard_size(file_count),
         "config": options.config.model_dump(mode="json"),
         "config_hash": hash_config(options.config),
@@ -93,9 +99,10 @@ def _standing_shard_size(out: Path) -> int | None:
     return Dataset.open(out).info.shard_size if (out / FILE_NAME).exists() else None
 
 
-def _check_annotations(source: Path, annotations: Path | None) -> Path:
+def _check_annotations(options: RunOptions) -> Path:
+    annotations = options.annotations
     if annotations is None:
-        found = sorted(source.glob("*.json"))
+        found = sorted(options.source.glob("*.json")) if options.source is not None else []
         hint = f"; perhaps --annotations {found[0]}" if found else ""
         raise UserError(f"this profile takes its instances from a COCO file: give --annotations FILE{hint}")
     if not annotations.exists():

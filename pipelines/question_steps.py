@@ -18,12 +18,15 @@ from schemas.decision import Decision, Route
 from schemas.drop import Drop, DropReason
 from schemas.question import Question
 from schemas.scene import Scene
+from schemas.stability import Stability
 from schemas.verdict import Outcome as Said
 from schemas.verdict import Verdict
+from schemas.view_instance import ViewInstance
 from stages.judge import judge as judge_questions
 from stages.route import Candidate
 from stages.route import route as route_candidates
 from stages.synthesize import synthesize as synthesize_scene
+from stages.view_solver import solve_in_views, verdict_of
 
 FAIL_REASONS = {"second_executor": DropReason.EXECUTORS_DISAGREE, "text_rules": DropReason.BAD_TEXT}
 """Why a question is dropped that this judge fails; any other judge means `JUDGE_FAILED`."""
@@ -61,7 +64,8 @@ def judge(job: Job) -> Outcome:
     asked = {question.image_id for question in questions}
     scenes = {scene.image.image_id: scene for scene in scenes_of(job) if scene.image.image_id in asked}
     ledger.take("questions", len(questions))
-    verdicts = _judge_all(ledger, scenes, questions, job)
+    stabilities = _solve_in_views(job, scenes, questions)
+    verdicts = (*_judge_all(ledger, scenes, questions, job), *map(verdict_of, stabilities))
     of_question: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         of_question.setdefault(verdict.question_id, []).append(verdict)
@@ -75,7 +79,7 @@ def judge(job: Job) -> Outcome:
             ledger.keep("questions")
         else:
             ledger.drop("questions", [drop])
-    return job.finish(ledger, {"verdicts": verdicts})
+    return job.finish(ledger, {"verdicts": verdicts, "stabilities": stabilities})
 
 
 def route(job: Job) -> Outcome:
@@ -131,6 +135,18 @@ def _judge_all(
         one = partial(judge_questions, [scenes[image_id]], members, job.config.judge)
         found.extend(ledger.attempt(image_id, one) or ())
     return tuple(found)
+
+
+def _solve_in_views(job: Job, scenes: dict[str, Scene], questions: Sequence[Question]) -> list[Stability]:
+    """Returns how the answers hold under the views of their pictures; none where nothing was looked at."""
+    shown: dict[str, dict[str, list[ViewInstance]]] = {}
+    for row in job.records("segment/views", ViewInstance):
+        shown.setdefault(row.image_id, {}).setdefault(row.view, []).append(row)
+    margins = job.config.judge.margins
+    rows: list[Stability] = []
+    for image_id, members in by_image(questions).items():
+        rows += solve_in_views(scenes[image_id], shown.get(image_id, {}), members, margins)
+    return rows
 
 
 def _decision_drop(decision: Decision) -> Drop:

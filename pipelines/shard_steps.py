@@ -5,6 +5,8 @@ from pathlib import Path
 
 from pipelines.job import Job, Outcome
 from pipelines.ledger import Ledger
+from pipelines.perceive_steps import segment_by_looking
+from pipelines.picture_reader import read_pixels
 from pipelines.scene_reader import by_image
 from schemas.category import Category
 from schemas.drop import Drop, DropReason
@@ -14,8 +16,10 @@ from schemas.source_annotation import ImageAnnotations
 from stages.describe import Description
 from stages.describe import describe as describe_image
 from stages.ingest import DecodedImage, IngestConfig, read_image
+from stages.perceive import describe_seen
 from stages.segment import Segmentation
 from stages.segment import segment as segment_image
+from stages.segmenters.opening import AnnotationsConfig
 
 MAX_FILE_BYTES = 1 << 30
 """A larger file is not read into memory to find out whether it is an image."""
@@ -44,7 +48,10 @@ def ingest(job: Job) -> Outcome:
 
 
 def segment(job: Job) -> Outcome:
-    """Images with their annotations to instances. An image without any instance goes no further."""
+    """Images to instances: of their annotations, or by looking. An image without any goes no further."""
+    segmenter = job.config.segment.segmenter
+    if not isinstance(segmenter, AnnotationsConfig):
+        return segment_by_looking(job, segmenter)
     ledger = Ledger(job.stage)
     stated = {row.uri: row for row in job.records("annotate-import/source_annotations", ImageAnnotations)}
     instances: list[Instance] = []
@@ -115,10 +122,10 @@ def _read(source: Path, uri: str, licence: str, config: IngestConfig) -> Decoded
 
 
 def _describe(job: Job, image: Image, segmentation: Segmentation, supports: tuple[str, ...]) -> Description:
-    decoded = _read(job.source, image.uri, image.licence, job.config.ingest)
-    if isinstance(decoded, Drop) or decoded.image.image_id != image.image_id:
-        raise ValueError(f"{image.uri} is no longer the picture that was ingested")
-    return describe_image(image, decoded.pixels, segmentation, supports, job.config.describe)
+    seen = describe_seen(image, segmentation.instances)
+    if seen is not None:
+        return seen
+    return describe_image(image, read_pixels(job, image), segmentation, supports, job.config.describe)
 
 
 def _no_annotation(image: Image, detail: str) -> Drop:

@@ -55,7 +55,13 @@ STEPS = (
         "describe",
     ),
     Step("synthesize", stages.synthesize.VERSION, question_steps.synthesize, _SCENES, None),
-    Step("judge", stages.judge.VERSION, question_steps.judge, (*_SCENES, "synthesize/questions"), "judge"),
+    Step(
+        "judge",
+        stages.judge.VERSION,
+        question_steps.judge,
+        (*_SCENES, "synthesize/questions", "segment/views"),
+        "judge",
+    ),
     Step(
         "route",
         stages.route.VERSION,
@@ -114,7 +120,7 @@ def plan_jobs(step: Step, root: Path, info: DatasetInfo, config: RunConfig, comm
     """Returns the jobs of a step, one per shard or one for all, with the keys of their outcomes."""
     config_hash = hash_config(config if step.section is None else getattr(config, step.section))
     annotations = None if info.annotations is None else Path(info.annotations)
-    outside = info.annotations_sha256 if step.name == "annotate-import" else None
+    outside = {"annotate-import": info.annotations_sha256, "segment": info.segmenter}.get(step.name)
     jobs = []
     for shard in (WHOLE_DATASET,) if step.whole else committed.shards():
         inputs = {name: committed.parts(name, shard) for name in step.reads}

@@ -14,7 +14,9 @@ from schemas import (
     question,
     sample,
     source_annotation,
+    stability,
     verdict,
+    view_instance,
 )
 
 INTERNAL_FOLDER = "_internal"
@@ -66,6 +68,10 @@ TABLES: dict[str, TableSpec] = {
     "categories": TableSpec(category.CATEGORY_SCHEMA, ("image_id", "category"), category.SCHEMA_VERSION),
     "instances": TableSpec(instance.INSTANCE_SCHEMA, ("instance_id",), instance.SCHEMA_VERSION),
     "questions": TableSpec(question.QUESTION_SCHEMA, ("question_id",), question.SCHEMA_VERSION),
+    "views": TableSpec(
+        view_instance.VIEW_INSTANCE_SCHEMA, ("image_id", "view", "instance_id"), view_instance.SCHEMA_VERSION
+    ),
+    "stabilities": TableSpec(stability.STABILITY_SCHEMA, ("question_id",), stability.SCHEMA_VERSION),
     "verdicts": TableSpec(verdict.VERDICT_SCHEMA, ("question_id", "judge"), verdict.SCHEMA_VERSION),
     "replies": TableSpec(model_reply.MODEL_REPLY_SCHEMA, ("request_key",), model_reply.SCHEMA_VERSION),
     "rollouts": TableSpec(ROLLOUT_SCHEMA, ("question_id", "model", "attempt")),

@@ -1,8 +1,8 @@
 """Doubt: is a scene seen surely enough to be asked about?
 
-A wrong answer mostly comes from one thing overlooked, invented, merged or misnamed, anywhere in the picture. So the signs
-of that are looked for everywhere: weak masks, unsure names, cells that show a thing no mask explains, masks where no cell
-shows one, and views of the same picture that show other things.
+A wrong answer mostly comes from one thing overlooked, invented, merged or misnamed, anywhere in the picture. So the
+signs of that are looked for everywhere: weak masks, unsure names, cells that show a thing no mask explains, masks where
+no cell shows one, and views of the same picture that show other things.
 """
 
 from collections.abc import Mapping, Sequence
@@ -97,7 +97,9 @@ def match_views(
             if twin.readings["category"].value != one.readings["category"].value:
                 values = one.readings["category"].value, twin.readings["category"].value
                 return seen, f"a {values[0]} is a {values[1]} in the view {name}"
-            agreed.append(Seen(one.thing, {key: _agreed(value, twin.readings.get(key)) for key, value in one.readings.items()}))
+            agreed.append(
+                Seen(one.thing, {key: _agreed(value, twin.readings.get(key)) for key, value in one.readings.items()})
+            )
         seen = agreed
     return seen, None
 
@@ -115,7 +117,7 @@ def _agreed(reading: Reading, other: Reading | None) -> Reading:
 
 def _shrunk(mask: BoolMask, height: int, width: int) -> Floats:
     image = PIL.Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).resize((width, height), PIL.Image.Resampling.BOX)
-    return np.asarray(image, dtype=np.float32) / 255
+    return np.asarray(image, dtype=np.float32) / np.float32(255)
 
 
 def _grown(cells: BoolMask) -> BoolMask:

@@ -5,15 +5,18 @@ is not for these eyes or is not seen surely, a drop of the image. A question nee
 doubtful thing gives up the picture: fewer questions, not wrong ones. Masks in = instances + drops.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from schemas.category import Category
 from schemas.drop import Drop, DropReason
 from schemas.image import Image
 from schemas.instance import Attribute, Instance
 from schemas.segmentation import annotation_drop_id
+from stages.describe import Description
 from stages.doubt import Seen, doubt_of, match_views
 from stages.masks import box_xyxy_of, centroid_xy_of, mask_to_rle
 from stages.segment import SegmentConfig, instance_id_of
@@ -22,8 +25,8 @@ from stages.segmenters.domain import distance_of, open_domain
 from stages.segmenters.embedded import Embedded
 from stages.segmenters.one_mask import Thing, TurnedAway, things_of
 from stages.segmenters.onnx_graphs import WEIGHTS, Graphs, as_input, open_graphs
-from stages.segmenters.opening import PerceivingConfig, open_segmenter
-from stages.segmenters.protocol import EVERYTHING, Floats, Pixels, Prompts, Segmenter
+from stages.segmenters.opening import AnnotationsConfig, PerceivingConfig, open_segmenter
+from stages.segmenters.protocol import EVERYTHING, Floats, Found, Pixels, Prompts, Segmenter, SegmenterError
 from stages.spans import spans_of
 from stages.views import view_of
 
@@ -33,6 +36,13 @@ CATEGORY = "category"
 """Key of the attribute that holds how sure the classifier is of the category."""
 CROP_FACTS = ("colour", "digit", "material", "pips", "points", "size")
 """Facts the crop classifier states about every thing."""
+
+
+def perceived_facts(config: SegmentConfig) -> tuple[str, ...] | None:
+    """Returns the facts that perception states of every instance; None where the annotation file states them."""
+    if isinstance(config.segmenter, AnnotationsConfig) or config.boxes_of_annotations:
+        return None
+    return ("colour",) if getattr(config.segmenter, "nouns", ()) else CROP_FACTS
 
 
 class Eyes(NamedTuple):
@@ -48,6 +58,13 @@ class Eyes(NamedTuple):
     def foreground(self) -> Callable[[Pixels], Floats | None]:
         """Gives the probability of a thing per cell, None where the segmenter does not say."""
         return self.segmenter.foreground if isinstance(self.segmenter, Embedded) else lambda _: None
+
+
+class Ask(NamedTuple):
+    """What to look for in a picture, and the answer where several pictures were shown together."""
+
+    prompts: Prompts = EVERYTHING
+    found: list[Found] | None = None
 
 
 class Perception(NamedTuple):
@@ -74,13 +91,15 @@ def open_eyes(config: PerceivingConfig, prompted: bool) -> Eyes:
         SegmenterError: a package, a model or a file is missing.
     """
     segmenter = open_segmenter(config)
-    if isinstance(segmenter, Embedded):
-        return Eyes(segmenter, segmenter.graphs, strict=True)
-    named = prompted or bool(getattr(config, "nouns", ()))
-    return Eyes(segmenter, None if named else open_graphs(WEIGHTS), strict=False)
+    if prompted or getattr(config, "nouns", ()):
+        return Eyes(segmenter, None, strict=False)
+    namer = segmenter.graphs if isinstance(segmenter, Embedded) else open_graphs(WEIGHTS)
+    if namer.crops is None:
+        raise SegmenterError("the weights hold no crop classifier (crops.onnx): nothing could name what is found")
+    return Eyes(segmenter, namer, strict=isinstance(segmenter, Embedded))
 
 
-def perceive(image: Image, pixels: Pixels, eyes: Eyes, asked: Prompts, config: SegmentConfig) -> Perception:
+def perceive(image: Image, pixels: Pixels, eyes: Eyes, ask: Ask, config: SegmentConfig) -> Perception:
     """Returns what the eyes see in a picture, asked for everything or for certain nouns."""
     namer = eyes.namer
     if namer is not None:
@@ -89,7 +108,7 @@ def perceive(image: Image, pixels: Pixels, eyes: Eyes, asked: Prompts, config: S
             detail = f"{away:.2f} of the limit away from rendered scenes, and the embedded segmenter knows nothing else"
             return Perception((), (), _refuse(image, DropReason.OUT_OF_DOMAIN, detail))
         namer = namer if away <= 1 else None
-    things, turned = _look(pixels, eyes.segmenter, asked, config)
+    things, turned = _look(pixels, eyes.segmenter, ask, config)
     drops = [_drop(image, one) for one in turned]
     if namer is None:
         seen = [Seen(thing, _by_prompt(thing)) for thing in things]
@@ -154,16 +173,56 @@ def to_instance(image: Image, seen: Seen, source: str, config: SegmentConfig) ->
     )
 
 
+def describe_seen(image: Image, instances: Sequence[Instance]) -> Description | None:
+    """Returns the categories of a scene that perception has named or left unnamed; None where the rules of photos hold.
+
+    Whole scenes are refused where a category is doubtful, so what the classifier named may be counted.
+    """
+    unnamed = all(instance.category == UNNAMED for instance in instances)
+    if not unnamed and not all(any(one.key == CATEGORY for one in instance.attributes) for instance in instances):
+        return None
+    names = Counter(instance.category for instance in instances)
+    reason = DropReason.UNNAMED_THING.value if unnamed else ""
+    categories = tuple(
+        Category(
+            image_id=image.image_id,
+            category=name,
+            instance_count=count,
+            countable=not unnamed,
+            selectable=not unnamed,
+            reason=reason,
+        )
+        for name, count in sorted(names.items())
+    )
+    detail = "a segmenter found these masks, and nothing has named them: categories, SAM 3 with nouns, or a model"
+    drops = [
+        Drop(
+            stage="describe",
+            id=f"{image.image_id}:{row.category}",
+            parent_id=image.image_id,
+            detail=detail,
+            reason=DropReason.UNNAMED_THING,
+        )
+        for row in categories
+        if not row.countable
+    ]
+    return Description(tuple(instances), categories, tuple(drops))
+
+
 def _look(
-    pixels: Pixels, segmenter: Segmenter, asked: Prompts, config: SegmentConfig
+    pixels: Pixels, segmenter: Segmenter, ask: Ask, config: SegmentConfig
 ) -> tuple[list[Thing], list[TurnedAway]]:
-    return things_of(segmenter.find([pixels], [asked])[0], *pixels.shape[:2], config.one_mask)
+    found = segmenter.find([pixels], [ask.prompts])[0] if ask.found is None else ask.found
+    if ask.prompts.names:
+        found = [one._replace(noun=name) for one, name in zip(found, ask.prompts.names, strict=True)]
+    height, width = pixels.shape[:2]
+    return things_of(found, height, width, config.one_mask)
 
 
 def _seen_in_view(name: str, pixels: Pixels, segmenter: Segmenter, namer: Graphs, config: SegmentConfig) -> list[Seen]:
     """Returns what is seen in a harmless view, with masks in the places of the plain picture."""
     view = view_of(name, pixels)
-    things, _ = _look(view.pixels, segmenter, EVERYTHING, config)
+    things, _ = _look(view.pixels, segmenter, Ask(), config)
     named = name_things(view.pixels, things, namer)
     return [one._replace(thing=one.thing._replace(mask=view.back(one.thing.mask))) for one in named]
 

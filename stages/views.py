@@ -65,7 +65,8 @@ def _cropped(pixels: Pixels) -> View:
 
 
 def _lit(pixels: Pixels, gain: float) -> Pixels:
-    return np.clip(pixels.astype(np.float32) * gain + 0.5, 0, 255).astype(np.uint8)
+    lit: Pixels = np.clip(pixels.astype(np.float32) * gain + 0.5, 0, 255).astype(np.uint8)
+    return lit
 
 
 def _compressed(pixels: Pixels, quality: int) -> Pixels:

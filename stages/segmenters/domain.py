@@ -57,8 +57,14 @@ def features_of(picture: Pixels) -> NDArray[np.float64]:
 
 def distance_of(picture: Pixels, model: DomainModel) -> float:
     """Returns how far a picture is from rendered scenes; `model.limit` is the line."""
-    centred = (features_of(picture) - model.mean) @ model.whiten
-    return float(np.sqrt((centred**2).mean()))
+    return float(distances_of(features_of(picture)[None], model)[0])
+
+
+def distances_of(features: NDArray[np.float64], model: DomainModel) -> NDArray[np.float64]:
+    """Returns the distances ``(n,)`` of pictures with these features ``(n, f)``."""
+    centred = (features - model.mean) @ model.whiten
+    away: NDArray[np.float64] = np.sqrt((centred**2).mean(axis=1))
+    return away
 
 
 def is_rendered(picture: Pixels, model: DomainModel | None = None) -> bool:
@@ -82,13 +88,23 @@ def fit_domain(features: NDArray[np.float64], limit: float) -> DomainModel:
     return DomainModel(mean, vectors / np.sqrt(np.maximum(values, floor)), limit)
 
 
+def save_domain(model: DomainModel, path: Path) -> None:
+    """Writes a model in the form that `open_domain` reads."""
+    np.savez(path, mean=model.mean, whiten=model.whiten.astype(np.float32), limit=np.float64(model.limit))
+
+
 def _edges(lab: NDArray[np.float64]) -> list[float]:
     """Returns statistics of the steps between neighbouring pixels: how strong, how many, how peaked."""
     steps = [np.sqrt((np.diff(lab, axis=axis) ** 2).sum(axis=-1)) for axis in (0, 1)]
     size = np.concatenate([step.ravel() for step in steps])
     spread = np.log(np.quantile(size, _QUANTILES) + 0.2)
     share = [float((size < limit).mean()) for limit in (1.0, 2.5, 6.0, 15.0)]
-    return [*spread.tolist(), *share, float(np.log(size.mean() + 0.2)), float(np.log((steps[0].mean() + 0.1) / (steps[1].mean() + 0.1)))]
+    return [
+        *spread.tolist(),
+        *share,
+        float(np.log(size.mean() + 0.2)),
+        float(np.log((steps[0].mean() + 0.1) / (steps[1].mean() + 0.1))),
+    ]
 
 
 def _flatness(lab: NDArray[np.float64]) -> list[float]:
@@ -107,6 +123,14 @@ def _borders(lab: NDArray[np.float64]) -> list[float]:
     parts = []
     for line in lines:
         rough = np.sqrt((np.diff(line, axis=0) ** 2).sum(axis=-1))
-        parts += [float(np.log(rough.mean() + 0.1)), float(np.log(rough.max() + 0.1)), float(np.log(line.std(axis=0).mean() + 0.3))]
+        parts += [
+            float(np.log(rough.mean() + 0.1)),
+            float(np.log(rough.max() + 0.1)),
+            float(np.log(line.std(axis=0).mean() + 0.3)),
+        ]
     means = np.stack([line.mean(axis=0) for line in lines])
-    return [*parts, float(np.log(means.std(axis=0).mean() + 0.3)), float(np.abs(lab[: SIDE // 2].mean() - lab[SIDE // 2 :].mean()))]
+    return [
+        *parts,
+        float(np.log(means.std(axis=0).mean() + 0.3)),
+        float(np.abs(lab[: SIDE // 2].mean() - lab[SIDE // 2 :].mean())),
+    ]

@@ -51,6 +51,8 @@ class Prompts(NamedTuple):
     """``(n, 4)`` xyxy, half-open, one thing each."""
     nouns: tuple[str, ...] = ()
     """Singular nouns, any number of things each."""
+    names: tuple[str, ...] = ()
+    """Of points or boxes: the category of each, where it is known. No segmenter looks at it."""
 
     @property
     def kind(self) -> str:
@@ -107,8 +109,12 @@ def to_pixels(found: Found, height: int, width: int) -> BoolMask:
 
 
 def _interpolation(pixels: int, cells: int, reach: float) -> Floats:
-    """Returns ``(pixels, cells)``: how much each cell counts for the centre of each pixel; cells at the end extend."""
-    at = np.clip((np.arange(pixels) + 0.5) * (reach / pixels) - 0.5, 0, cells - 1)
+    """Returns ``(pixels, cells)``: how much each cell counts for the centre of each pixel.
+
+    The last cells of the picture extend to its border: what the padding beyond them holds does not come in.
+    """
+    last = min(cells, int(np.ceil(reach))) - 1
+    at = np.clip((np.arange(pixels) + 0.5) * (reach / pixels) - 0.5, 0, last)
     low = np.minimum(at.astype(np.int64), max(cells - 2, 0))
     share = (at - low).astype(np.float32)
     weights = np.zeros((pixels, cells), dtype=np.float32)
