@@ -67,6 +67,16 @@ class Ask(NamedTuple):
     found: list[Found] | None = None
 
 
+class Looked(NamedTuple):
+    """Everything that was seen of one picture, before it is decided whether that is sure."""
+
+    seen: list[Seen]
+    turned: list[TurnedAway]
+    doubt: str | None
+    """What is doubtful about the plain picture; its views are not looked at then."""
+    views: Mapping[str, list[Seen]]
+
+
 class Perception(NamedTuple):
     """What was seen in one picture."""
 
@@ -108,23 +118,40 @@ def perceive(image: Image, pixels: Pixels, eyes: Eyes, ask: Ask, config: Segment
             detail = f"{away:.2f} of the limit away from rendered scenes, and the embedded segmenter knows nothing else"
             return Perception((), (), _refuse(image, DropReason.OUT_OF_DOMAIN, detail))
         namer = namer if away <= 1 else None
-    things, turned = _look(pixels, eyes.segmenter, ask, config)
-    drops = [_drop(image, one) for one in turned]
     if namer is None:
+        things, turned = _look(pixels, eyes.segmenter, ask, config)
         seen = [Seen(thing, _by_prompt(thing)) for thing in things]
-        return _perception(image, seen, drops, eyes.segmenter.name, config)
-    seen = name_things(pixels, things, namer)
-    views = {name: _seen_in_view(name, pixels, eyes.segmenter, namer, config) for name in config.trust.views}
+        return _perception(image, seen, [_drop(image, one) for one in turned], eyes.segmenter.name, config)
+    return decide(image, look(pixels, eyes, ask, config), eyes.segmenter.name, config)
+
+
+def look(pixels: Pixels, eyes: Eyes, ask: Ask, config: SegmentConfig) -> Looked:
+    """Returns what is seen in a picture and, unless the picture alone is doubtful already, in its harmless views."""
+    if eyes.namer is None:
+        raise ValueError("nothing names what these eyes see")
+    things, turned = _look(pixels, eyes.segmenter, ask, config)
+    seen = name_things(pixels, things, eyes.namer)
     doubt = doubt_of(seen, eyes.foreground(pixels), config.trust)
-    seen, unstable = match_views(seen, views, config.trust)
-    if doubt is not None or unstable is not None:
-        reason = DropReason.UNCERTAIN_SCENE if doubt is not None else DropReason.UNSTABLE_SCENE
+    views = {}
+    for name in config.trust.views if doubt is None else ():
+        views[name] = _seen_in_view(name, pixels, eyes, config)
+    return Looked(seen, turned, doubt, views)
+
+
+def decide(image: Image, looked: Looked, source: str, config: SegmentConfig) -> Perception:
+    """Returns the instances of a picture where nothing about it is doubtful."""
+    drops = [_drop(image, one) for one in looked.turned]
+    seen, unstable = match_views(looked.seen, looked.views, config.trust)
+    if looked.doubt is not None or unstable is not None:
+        reason = DropReason.UNCERTAIN_SCENE if looked.doubt is not None else DropReason.UNSTABLE_SCENE
         dropped = [_drop(image, TurnedAway(one.thing.order, reason, "its picture is dropped")) for one in seen]
-        return Perception((), (*drops, *dropped), _refuse(image, reason, doubt or unstable or ""))
-    found = _perception(image, seen, drops, eyes.segmenter.name, config)
+        return Perception((), (*drops, *dropped), _refuse(image, reason, looked.doubt or unstable or ""))
+    found = _perception(image, seen, drops, source, config)
+    if found.refused is not None:
+        return found
     shown = {
-        name: tuple(to_instance(image, one, eyes.segmenter.name, config) for one in members)
-        for name, members in views.items()
+        name: tuple(to_instance(image, one, source, config) for one in members)
+        for name, members in looked.views.items()
     }
     return found._replace(views=shown)
 
@@ -219,11 +246,11 @@ def _look(
     return things_of(found, height, width, config.one_mask)
 
 
-def _seen_in_view(name: str, pixels: Pixels, segmenter: Segmenter, namer: Graphs, config: SegmentConfig) -> list[Seen]:
+def _seen_in_view(name: str, pixels: Pixels, eyes: Eyes, config: SegmentConfig) -> list[Seen]:
     """Returns what is seen in a harmless view, with masks in the places of the plain picture."""
     view = view_of(name, pixels)
-    things, _ = _look(view.pixels, segmenter, Ask(), config)
-    named = name_things(view.pixels, things, namer)
+    things, _ = _look(view.pixels, eyes.segmenter, Ask(), config)
+    named = name_things(view.pixels, things, eyes.namer) if eyes.namer is not None else []
     return [one._replace(thing=one.thing._replace(mask=view.back(one.thing.mask))) for one in named]
 
 

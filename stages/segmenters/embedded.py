@@ -5,14 +5,13 @@ say so.
 `stages.segmenters.domain` decides whether a picture is one for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from pydantic import Field
 
 from schemas.record import Record
 from stages.segmenters.everything import GridConfig, Probe, best_answers, find_everything
@@ -29,9 +28,8 @@ class EmbeddedConfig(Record):
     kind: Literal["embedded"] = "embedded"
     weights: str = ""
     """Folder of other weights of the same form; empty for those that come with the package."""
-    grid: GridConfig = Field(
-        default_factory=lambda: GridConfig(sides=(12, 24), min_quality=0.5, min_stability=0.6, copy_iou=0.6)
-    )
+    grid: GridConfig | None = None
+    """None: the thresholds that the weights' card was calibrated to."""
 
 
 class Embedded(NamedTuple):
@@ -98,7 +96,19 @@ def open_embedded(config: EmbeddedConfig) -> Embedded:
     Raises:
         SegmenterError: its weights are missing or damaged.
     """
-    return Embedded(open_graphs(Path(config.weights) if config.weights else WEIGHTS), config.grid)
+    graphs = open_graphs(Path(config.weights) if config.weights else WEIGHTS)
+    return Embedded(graphs, config.grid or grid_of(graphs.card))
+
+
+def grid_of(card: Mapping[str, Any]) -> GridConfig:
+    """Returns how densely to ask and what to believe, with the thresholds of a card."""
+    chosen = card.get("thresholds", {}).get("chosen", {})
+    return GridConfig(
+        sides=(12, 24),
+        min_quality=chosen.get("min_quality", 0.5),
+        min_stability=chosen.get("min_stability", 0.6),
+        copy_iou=0.6,
+    )
 
 
 def _thing_of(maps: dict[str, Floats]) -> Floats | None:

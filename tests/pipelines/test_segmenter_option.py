@@ -104,7 +104,8 @@ from pipelines.cli import run_command
 picture = render_scene("broken:1", RenderConfig(width=256, height=192)).image
 assert open_embedded(EmbeddedConfig()).find([picture], [EVERYTHING])
 assert not {"torch", "torchvision", "transformers", "segment_anything"} & set(sys.modules)
-sys.exit(run_command(["run", sys.argv[1], "--segmenter", "sam2", "--checkpoint", "x", "--out", sys.argv[2], "--no-server", "--workers", "1"]))
+options = ["--segmenter", "sam2", "--checkpoint", "x", "--out", sys.argv[2], "--no-server", "--workers", "1"]
+sys.exit(run_command(["run", sys.argv[1], *options]))
 """
 
 
