@@ -101,7 +101,7 @@ def open_eyes(config: PerceivingConfig, prompted: bool) -> Eyes:
         SegmenterError: a package, a model or a file is missing.
     """
     segmenter = open_segmenter(config)
-    if prompted or getattr(config, "nouns", ()):
+    if prompted or bool(getattr(config, "nouns", False)):
         return Eyes(segmenter, None, strict=False)
     namer = segmenter.graphs if isinstance(segmenter, Embedded) else open_graphs(WEIGHTS)
     if namer.crops is None:
