@@ -5,14 +5,17 @@ file that it may read (``COPY ... TO`` with ``use_tmp_file false``), so it gets 
 was committed when it was opened, also while a run goes on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow.dataset
 
+from pipelines.bucket import BucketPath
+from pipelines.bucket_store import arrow_filesystem
 from pipelines.errors import UserError
 from pipelines.manifest_tables import manifest_tables
 from pipelines.settings import settings
@@ -51,13 +54,7 @@ def connect(dataset: Dataset, internal: bool = False) -> duckdb.DuckDBPyConnecti
     manifests = dataset.manifests()
     for name in TABLES if internal else VIEWS:
         paths = sorted(part.path for manifest in manifests for part in manifest.parts if part.table == name)
-        schema = TABLES[name].schema
-        rows = (
-            pyarrow.dataset.dataset([str(dataset.root / path) for path in paths], schema=schema, format="parquet")
-            if paths
-            else schema.empty_table()
-        )
-        connection.register(name, rows)
+        connection.register(name, _rows_of(dataset.root, name, paths))
     for name, rows in manifest_tables(manifests).items():
         connection.register(name, rows)
     for statement in combined_views():
@@ -71,6 +68,17 @@ def combined_views() -> list[str]:
     """Returns the statements that make the views and macros over the tables."""
     texts = [(files("pipelines.sql") / name).read_text(encoding="utf-8") for name in ("views.sql", "macros.sql")]
     return [statement.query for text in texts for statement in duckdb.extract_statements(text)]
+
+
+def _rows_of(root: Path, table: str, paths: Sequence[str]) -> Any:  # noqa: ANN401 - Arrow has no types
+    """Returns something that DuckDB scans: columns and row groups are read as a statement needs them."""
+    schema = TABLES[table].schema
+    if not paths:
+        return schema.empty_table()
+    if isinstance(root, BucketPath):
+        names = [f"{root.bucket}/{(root / path).key}" for path in paths]
+        return pyarrow.dataset.dataset(names, schema=schema, format="parquet", filesystem=arrow_filesystem())
+    return pyarrow.dataset.dataset([str(root / path) for path in paths], schema=schema, format="parquet")
 
 
 @contextmanager

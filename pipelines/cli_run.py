@@ -1,14 +1,13 @@
 """The commands that make something: `run`, `scenes`, `publish`."""
 
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+from pipelines.run_kinds import LogKind, RunnerKind
 
 if TYPE_CHECKING:
     from pipelines.options import RunOptions
@@ -56,6 +55,17 @@ ShardSize = Annotated[
 Server = Annotated[
     bool, typer.Option("--server/--no-server", help="As a Prefect flow, or the same steps without Prefect.")
 ]
+RunnerOption = Annotated[
+    RunnerKind | None,
+    typer.Option("--runner", help="Where shards are worked on; by --workers if not given.", show_default=False),
+]
+Address = Annotated[str | None, typer.Option(help="Ray cluster; one on this machine if not given.", show_default=False)]
+Gpus = Annotated[float, typer.Option(min=0, help="GPUs per Ray worker of a stage that holds a model.")]
+Follow = Annotated[bool, typer.Option("--follow", help="The source may change: only what is new or other is done.")]
+Log = Annotated[LogKind, typer.Option(help="How progress is told; json is one object per line on standard error.")]
+MetricsPort = Annotated[
+    int | None, typer.Option(help="Prometheus metrics on this port of 127.0.0.1.", show_default=False)
+]
 
 
 def run(  # noqa: PLR0913 - options of the main command
@@ -71,6 +81,12 @@ def run(  # noqa: PLR0913 - options of the main command
     workers: Workers = None,
     shard_size: ShardSize = None,
     server: Server = True,
+    runner: RunnerOption = None,
+    address: Address = None,
+    gpus: Gpus = 0.0,
+    follow: Follow = False,
+    log: Log = LogKind.AUTO,
+    metrics_port: MetricsPort = None,
 ) -> int:
     """The whole factory: images to published questions.
 
@@ -81,15 +97,18 @@ def run(  # noqa: PLR0913 - options of the main command
 
     hopyard run photos --annotations instances.json  photos with a COCO file into output/photos
     """
+    from pipelines.bucket import place
     from pipelines.config import load_profile, with_per_image
+    from pipelines.observers import watching
     from pipelines.options import RunOptions
     from pipelines.packages import assert_own_packages
+    from pipelines.runners import RunnerChoice
     from pipelines.segmenter_option import with_segmenter
     from pipelines.settings import settings
 
     assert_own_packages()
     options = RunOptions(
-        out=out or settings().output / (source.resolve().name if source else "scenes"),
+        out=place(out) if out else settings().output / (source.resolve().name if source else "scenes"),
         config=with_segmenter(
             with_per_image(load_profile(profile), per_image), segmenter, checkpoint, annotations is not None
         ),
@@ -99,8 +118,10 @@ def run(  # noqa: PLR0913 - options of the main command
         limit=limit,
         workers=os.cpu_count() or 1 if workers is None else workers,
         shard_size=shard_size,
+        runner=RunnerChoice(runner, address, gpus),
+        follow=follow,
     )
-    with _watcher() as watcher:
+    with watching(options.out, log, metrics_port) as watcher:
         result = _produce(options, watcher, server)
     return _report_run(result)
 
@@ -142,17 +163,20 @@ def publish(
 
 def _produce(options: "RunOptions", watcher: "Watcher", server: bool) -> "RunResult":
     from pipelines.options import check_options
-    from pipelines.pool import Pool
     from pipelines.produce import is_finished, open_run, produce
+    from pipelines.runners import open_runner
 
     asked = check_options(options)
-    with open_run(options, asked, watcher) as opened, Pool(options.out, options.workers) as pool:
+    with (
+        open_run(options, asked, watcher) as opened,
+        open_runner(options.runner, opened.dataset.root, options.workers) as pool,
+    ):
         if not server or is_finished(opened):
             return produce(opened, lambda _, jobs: pool.run_all(jobs), watcher)
-        from pipelines.prefect_server import prefect_api
+        from pipelines.prefect_server import home_for, prefect_api
 
         pool.warm()
-        with prefect_api(options.out / ".prefect", watcher):
+        with prefect_api(home_for(options.out), watcher):
             from pipelines.flow import run_flow
 
             return run_flow(opened, pool, watcher)
@@ -201,15 +225,3 @@ def _offer(result: "RunResult") -> None:
     typer.echo(f"release   {report.folder}  ({sum(report.rows.values()):,} rows: {rows})")
     pictures = sorted((result.root / "shown").glob("*.png")) if result.new == 0 else []
     typer.echo(f"look at   {pictures[0] if pictures else show_question(result.root)}")
-
-
-@contextmanager
-def _watcher() -> "Iterator[Watcher]":
-    from pipelines.progress import Bars, Lines
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield Lines(sys.stderr)
-        return
-    with Bars(console) as bars:
-        yield bars

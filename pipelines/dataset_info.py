@@ -32,6 +32,8 @@ class DatasetInfo(Record):
     seed: int = 0
     limit: int | None = None
     """Only the first so many uris in sorted order."""
+    follows: bool = False
+    """Whether the source may change between runs: then what is new or other is worked on, and the rest stands."""
     scene_count: int | None = None
     """Rendered scenes; None for images that were there already."""
     shard_size: int = Field(default=64, gt=0)

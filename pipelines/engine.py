@@ -1,24 +1,27 @@
 """DuckDB as the factory's own tool: joins and sorts over parts, out of core, with bounded memory."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from pipelines.parts import TEMPORARY_MARK
+from pipelines.bucket import BucketPath
+from pipelines.bucket_store import open_filesystem
+from pipelines.parts import make_scratch
 from pipelines.settings import settings
 
 
 @contextmanager
 def open_engine(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Gives a connection that spills to a temporary folder of the dataset, which is gone afterwards."""
-    spill = tempfile.mkdtemp(prefix=f"spill{TEMPORARY_MARK}", dir=root)
+    spill = make_scratch(root, "spill")
     connection = duckdb.connect()
     try:
-        connection.execute(f"set temp_directory = '{_quoted(spill)}'")
+        if isinstance(root, BucketPath):
+            connection.register_filesystem(open_filesystem())
+        connection.execute(f"set temp_directory = '{_quoted(str(spill))}'")
         connection.execute(f"set memory_limit = '{settings().engine_memory}'")
         connection.execute("set threads = 2")
         connection.execute("set preserve_insertion_order = false")

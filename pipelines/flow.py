@@ -4,43 +4,57 @@ Nothing depends on Prefect's memory: what is committed stands in the dataset, re
 run that was killed goes on from the manifests.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture, as_completed
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
+from pipelines.artifacts import ProgressArtifact, tell_crash, tell_result
+from pipelines.bucket import place
 from pipelines.config import DEFAULT_PROFILE, load_profile
 from pipelines.job import Job
 from pipelines.options import RunOptions, check_options
 from pipelines.packages import assert_own_packages
-from pipelines.pool import Pool
 from pipelines.produce import Run, RunResult, open_run
 from pipelines.produce import produce as produce_steps
-from pipelines.progress import Silent, Watcher
+from pipelines.progress import Several, Silent, Watcher
 from pipelines.publish import publish_dataset
+from pipelines.run_kinds import RunnerKind
+from pipelines.run_log import read_runs
+from pipelines.runners import Runner, RunnerChoice, open_runner
 from pipelines.steps import Step
 from schemas.manifest import ShardManifest
+from schemas.run import RunState
+
+AHEAD = 4
+"""Tasks that are with Prefect at a time, per worker: enough that no worker waits, so few that memory stays flat."""
 
 
 @task(task_run_name="{stage} {shard}", persist_result=False, cache_policy=NO_CACHE, retries=0)
-def process(stage: str, shard: int, job: Job, pool: Pool) -> ShardManifest:
-    """One stage on one shard, done by a worker process. Prefect sees its name and number."""
-    return pool.run(job)
+def process(stage: str, shard: int, job: Job, runner: Runner) -> ShardManifest:
+    """One stage on one shard, done by a worker. Prefect sees its name and number."""
+    return runner.run(job)
 
 
-def run_flow(run: Run, pool: Pool, watcher: Watcher) -> RunResult:
+def run_flow(run: Run, runner: Runner, watcher: Watcher) -> RunResult:
     """Runs the steps on an open dataset as one flow run and returns what was done."""
     results: list[RunResult] = []
-    threads = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=pool.workers))
+    threads = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=runner.workers))
 
     def execute(step: Step, jobs: Sequence[Job]) -> Iterator[ShardManifest]:
-        futures = [process.submit(step.name, job.shard, cast(Job, quote(job)), cast(Pool, quote(pool))) for job in jobs]
-        yield from (future.result() for future in as_completed(futures))
+        waiting: deque[PrefectFuture[ShardManifest]] = deque()
+        for job in jobs:
+            if len(waiting) >= AHEAD * runner.workers:
+                yield waiting.popleft().result()
+            waiting.append(process.submit(step.name, job.shard, cast(Job, quote(job)), cast(Runner, quote(runner))))
+        while waiting:
+            yield waiting.popleft().result()
 
     @flow(
         name="hopyard",
@@ -50,13 +64,20 @@ def run_flow(run: Run, pool: Pool, watcher: Watcher) -> RunResult:
         validate_parameters=False,
     )
     def produce_dataset() -> None:
-        results.append(produce_steps(run, execute, watcher))
+        context = FlowRunContext.get()
+        flow_run = None if context is None or context.flow_run is None else str(context.flow_run.id)
+        for record in read_runs(run.dataset.root):
+            if record.state is RunState.RUNNING:  # this process holds the dataset, so it cannot be
+                tell_crash(run.dataset.root, record)
+        progress = ProgressArtifact(run.dataset.root)
+        results.append(produce_steps(run._replace(flow_run=flow_run), execute, Several((watcher, progress))))
+        tell_result(results[0])
 
     produce_dataset()
     return results[0]
 
 
-@flow(name="produce", persist_result=False, log_prints=False)
+@flow(name="produce", flow_run_name="produce {out}", persist_result=False, log_prints=False)
 def produce(  # noqa: PLR0913 - the parameters of a deployment
     out: str,
     source: str | None = None,
@@ -66,21 +87,35 @@ def produce(  # noqa: PLR0913 - the parameters of a deployment
     limit: int | None = None,
     workers: int = 1,
     publish: bool = True,
+    follow: bool = False,
+    settle: float = 0.0,
+    runner: str | None = None,
+    address: str | None = None,
+    gpus: float = 0.0,
 ) -> dict[str, Any]:
-    """Produces and publishes a dataset; the entry point of deployments (`prefect.yaml`). Returns what was done."""
+    """Produces and publishes a dataset; the entry point of deployments (`prefect.yaml`). Returns what was done.
+
+    With ``follow`` the source may change between runs, and only what is new or other is worked on.
+    """
     assert_own_packages()
     options = RunOptions(
-        out=Path(out),
+        out=place(out),
         config=load_profile(profile),
-        source=None if source is None else Path(source),
-        annotations=None if annotations is None else Path(annotations),
+        source=None if source is None else place(source),
+        annotations=None if annotations is None else place(annotations),
         seed=seed,
         limit=limit,
         workers=workers,
+        runner=RunnerChoice(None if runner is None else RunnerKind(runner), address, gpus),
+        follow=follow,
+        settle=settle,
     )
     watcher = Silent()
-    with open_run(options, check_options(options), watcher) as run, Pool(options.out, workers) as pool:
-        result = run_flow(run, pool, watcher)
+    with (
+        open_run(options, check_options(options), watcher) as run,
+        open_runner(options.runner, run.dataset.root, workers) as opened,
+    ):
+        result = run_flow(run, opened, watcher)
     rows = sum(publish_dataset(options.out).rows.values()) if publish else 0
     done = {"new": result.new, "failed": result.failed, "seconds": result.seconds, "rows": rows}
     return {"dataset": str(result.root), **done}

@@ -7,13 +7,14 @@ not lost; hidden files are not looked at. What is listed must become an image or
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from pipelines.errors import UserError
+from pipelines.bucket import BucketPath
+from pipelines.errors import NothingToDoError, UserError
 from pipelines.ledger import Ledger
 from pipelines.parts import digest_of
 from pipelines.store import Dataset, ShardWriter
@@ -41,8 +42,11 @@ class Listed(NamedTuple):
     file_bytes: int
 
 
-def list_files(source: Path, limit: int | None) -> list[Listed]:
-    """Returns the image files below a folder, sorted by uri; at most ``limit`` of them.
+def list_files(source: Path, limit: int | None, settle: float = 0.0) -> list[Listed]:
+    """Returns the image files below a folder or a place in a bucket, sorted by uri; at most ``limit`` of them.
+
+    With ``settle``, files that were written less than so many seconds ago are left out: somebody may still be writing
+    them. In a bucket an object is there whole or not at all, so nothing is left out.
 
     Raises:
         UserError: the folder is missing, is no folder, or has no image.
@@ -51,31 +55,89 @@ def list_files(source: Path, limit: int | None) -> list[Listed]:
         raise UserError(f"source folder {source} does not exist")
     if not source.is_dir():
         raise UserError(f"source {source} is a file; give the folder that holds the images")
-    files = sorted(_walk(source, ""))
+    before = time.time() - settle if settle else None
+    files = sorted(_walk_bucket(source) if isinstance(source, BucketPath) else _walk(source, "", before))
     if not files:
-        raise UserError(f"there is no image in {source}")
+        raise NothingToDoError(f"there is no image in {source}")
     return files[:limit]
 
 
-def commit_listing(dataset: Dataset, files: Sequence[Listed], shard_size: int) -> ShardManifest:
-    """Commits the files as the table ``sources`` and returns its manifest; one committed earlier must be the same.
+class Listing(NamedTuple):
+    """Files cut into shards, and what the committed listing of them is called."""
 
-    Raises:
-        UserError: the source folder is not what it was when the dataset was begun.
-    """
-    started = time.perf_counter()
+    files: Sequence[Listed]
+    shards: Mapping[int, Sequence[Listed]]
+    input_digest: str
+    key: str
+
+
+def plan_listing(dataset: Dataset, files: Sequence[Listed], shard_size: int, follow: bool = False) -> Listing:
+    """Returns the files in shards: a committed file stays in its shard if ``follow``, new ones make new shards."""
+    nameable = [file for file in files if _is_text(file.uri)]
+    cut = {
+        number: nameable[start : start + shard_size] for number, start in enumerate(range(0, len(nameable), shard_size))
+    }
     input_digest = digest_of(*(field for file in files for field in file))
     key = digest_of(LIST, LIST_VERSION, shard_size, input_digest)
-    for earlier in dataset.manifests(LIST):
-        if earlier.key != key:
-            raise UserError(_changed(dataset, files))
-        return earlier
+    placed = _placed(dataset) if follow else {}
+    if placed:
+        grown = _grow(nameable, placed, shard_size)
+        if grown != cut:
+            numbers = (f"{number}:{file.uri}" for number in sorted(grown) for file in grown[number])
+            return Listing(files, grown, input_digest, digest_of(key, *numbers))
+    return Listing(files, cut, input_digest, key)
+
+
+def _placed(dataset: Dataset) -> dict[str, int]:
+    """Returns the shard of every committed file; after a kill between two listings, of both."""
+    placed: dict[str, int] = {}
+    for manifest in dataset.manifests(LIST):
+        for part in manifest.parts:
+            if part.table == "sources":
+                for uri in dataset.read("sources", [part], ["uri"])["uri"].to_pylist():
+                    placed.setdefault(uri, part.shard)
+    return placed
+
+
+def _grow(files: Sequence[Listed], placed: Mapping[str, int], shard_size: int) -> dict[int, list[Listed]]:
+    shards: dict[int, list[Listed]] = {}
+    for file in files:
+        if file.uri in placed:
+            shards.setdefault(placed[file.uri], []).append(file)
+    new = [file for file in files if file.uri not in placed]
+    first = max(placed.values()) + 1
+    for number, start in enumerate(range(0, len(new), shard_size), first):
+        shards[number] = new[start : start + shard_size]
+    return shards
+
+
+def commit_listing(dataset: Dataset, listing: Listing, follow: bool = False) -> ShardManifest:
+    """Commits the files as the table ``sources`` and returns its manifest.
+
+    One committed earlier must be the same, or else gives way if ``follow``: only after the new one stands.
+
+    Raises:
+        UserError: the source folder is not what it was when the dataset was begun, and the dataset does not follow it.
+    """
+    started = time.perf_counter()
+    earlier = dataset.manifests(LIST)
+    standing = [manifest for manifest in earlier if manifest.key == listing.key]
+    if not standing:
+        if earlier and not follow:
+            raise UserError(_changed(dataset, listing.files))
+        standing = [_commit(dataset, listing, started)]
+    for manifest in earlier:
+        if manifest.key != listing.key:
+            dataset.retract(manifest)
+    return standing[0]
+
+
+def _commit(dataset: Dataset, listing: Listing, started: float) -> ShardManifest:
+    files, input_digest, key = listing.files, listing.input_digest, listing.key
     ledger = Ledger(LIST)
     ledger.take("files", len(files))
     writer = ShardWriter(dataset, key)
-    nameable = [file for file in files if _is_text(file.uri)]
-    for shard, start in enumerate(range(0, len(nameable), shard_size)):
-        rows = nameable[start : start + shard_size]
+    for shard, rows in listing.shards.items():
         ledger.keep("files", len(rows))
         columns = [
             pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SOURCE_SCHEMA, strict=True)
@@ -103,7 +165,7 @@ def default_shard_size(file_count: int) -> int:
     return max(8, min(64, file_count // 16), -(-file_count // 1000))
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[Listed]:
+def _walk(folder: Path, prefix: str, before: float | None) -> Iterator[Listed]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -112,15 +174,27 @@ def _walk(folder: Path, prefix: str) -> Iterator[Listed]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", before)
             continue
         try:
             status = entry.stat()
         except OSError:  # a dangling link: listed, so that reading it fails in the open
             yield Listed(prefix + entry.name, 0)
             continue
+        if before is not None and status.st_mtime > before:
+            continue
         if stat.S_ISREG(status.st_mode) and _is_image(entry):
             yield Listed(prefix + entry.name, status.st_size)
+
+
+def _walk_bucket(source: BucketPath) -> Iterator[Listed]:
+    depth = len(source.parts)
+    for found in source.walk_objects():
+        names = found.path.parts[depth:]
+        if found.size == 0 and found.path.suffix == "" or any(name.startswith(".") for name in names):
+            continue  # consoles mark "folders" with empty objects
+        if found.path.suffix.lower() in IMAGE_ENDINGS or format_of(found.path.read_start(HEADER_BYTES)) is not None:
+            yield Listed("/".join(names), found.size)
 
 
 def _is_image(entry: "os.DirEntry[str]") -> bool:
@@ -154,5 +228,6 @@ def _changed(dataset: Dataset, files: Sequence[Listed]) -> str:
     added, gone = len(new.keys() - old.keys()), len(old.keys() - new.keys())
     return (
         f"the source folder of {dataset.root} has changed since it was begun ({added} files more, {gone} gone, "
-        f"{len(examples) - added - gone} resized, e.g. {examples[0] if examples else 'shards'}); use another --out"
+        f"{len(examples) - added - gone} resized, e.g. {examples[0] if examples else 'shards'}); use another --out, or "
+        "--follow if it is to grow"
     )

@@ -3,13 +3,16 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines.bucket import BucketPath, place
 from pipelines.dataset_info import FILE_NAME, DatasetInfo, differences
-from pipelines.errors import UserError
+from pipelines.errors import BusyError, UserError
+from pipelines.lease import LEASE_FILE, held_lease
 from pipelines.parts import TEMPORARY_MARK, write_atomically, write_exclusively
+from pipelines.run_log import work_in_progress
 from pipelines.store import Dataset
 
 RUN_LOCK = ".lock"
@@ -27,16 +30,28 @@ def open_for_run(root: Path, info: DatasetInfo) -> Iterator[Dataset]:
     Raises:
         UserError: the folder cannot be written, holds something else, was made with other options, or is in use.
     """
+    root = place(root)
     _make_folder(root)
-    with _locked(root / RUN_LOCK, f"another run is at work on {root}", seconds=0):
-        with _locked(root / WORKER_LOCK, f"another process is still writing to {root}", ORPHAN_SECONDS):
+    if isinstance(root, BucketPath):
+        with held_lease(root):
+            dataset = _create_or_check(root, info)
+            dataset.sweep()
+            yield dataset
+        return
+    with _locked(root / RUN_LOCK, lambda: f"another run is at work on {root}{work_in_progress(root)}", seconds=0):
+        with _locked(root / WORKER_LOCK, lambda: f"another process is still writing to {root}", ORPHAN_SECONDS):
             dataset = _create_or_check(root, info)
             dataset.sweep()
         yield dataset
 
 
 def hold_worker_lock(root: Path) -> int:
-    """Marks this process as a writer until it ends, however it ends: nobody sweeps meanwhile."""
+    """Marks this process as a writer until it ends, however it ends: nobody sweeps meanwhile.
+
+    In a bucket nothing can hold such a mark, and sweeping there leaves alone what is younger than a day.
+    """
+    if isinstance(place(root), BucketPath):
+        return os.open(os.devnull, os.O_RDONLY)
     descriptor = os.open(root / WORKER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
@@ -60,7 +75,7 @@ def _has_rows(dataset: Dataset) -> bool:
 
 
 def _is_leftover(name: str) -> bool:
-    return name in (RUN_LOCK, WORKER_LOCK) or name.startswith(f"{FILE_NAME}{TEMPORARY_MARK}")
+    return name in (RUN_LOCK, WORKER_LOCK, LEASE_FILE) or name.startswith(f"{FILE_NAME}{TEMPORARY_MARK}")
 
 
 def _create_or_check(root: Path, info: DatasetInfo) -> Dataset:
@@ -69,7 +84,10 @@ def _create_or_check(root: Path, info: DatasetInfo) -> Dataset:
     except OSError as error:
         raise UserError(f"cannot write to {root}: {error.strerror or error}") from error
     dataset = Dataset.open(root)
-    differing = [] if created else differences(dataset.info, DatasetInfo.from_json(info.to_json(), str(root)))
+    asked = DatasetInfo.from_json(info.to_json(), str(root))
+    if not created and asked.follows and dataset.info.annotations_sha256 is not None:
+        asked = _follow(dataset, asked)
+    differing = [] if created else differences(dataset.info, asked)
     if differing and not _has_rows(dataset):
         for manifest in dataset.manifests():
             dataset.retract(manifest)
@@ -81,8 +99,18 @@ def _create_or_check(root: Path, info: DatasetInfo) -> Dataset:
     return dataset
 
 
+def _follow(dataset: Dataset, asked: DatasetInfo) -> DatasetInfo:
+    """Lets `dataset.json` say what the annotation file is now; every other option must be the same."""
+    standing = dataset.info
+    moving = {"follows": True, "annotations_sha256": asked.annotations_sha256}
+    followed = standing.model_copy(update=moving)
+    if followed != standing:
+        write_atomically(dataset.root / FILE_NAME, followed.to_json().encode())
+    return asked
+
+
 @contextmanager
-def _locked(path: Path, refusal: str, seconds: float) -> Iterator[None]:
+def _locked(path: Path, refusal: Callable[[], str], seconds: float) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -91,7 +119,7 @@ def _locked(path: Path, refusal: str, seconds: float) -> Iterator[None]:
         deadline = time.monotonic() + seconds
         while not _try_lock(descriptor):
             if time.monotonic() >= deadline:
-                raise UserError(refusal)
+                raise BusyError(refusal())
             time.sleep(0.05)
         yield
     finally:

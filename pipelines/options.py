@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines.bucket import place
 from pipelines.coco_file import read_category_names
 from pipelines.config import RunConfig, hash_config
 from pipelines.dataset_info import FILE_NAME, DatasetInfo
 from pipelines.errors import UserError
 from pipelines.listing import Listed, default_shard_size, list_files
 from pipelines.parts import file_sha256
+from pipelines.runners import RunnerChoice
 from pipelines.segmenter_option import check_domain, looks, segmenter_digest
 from pipelines.steps import SCENES_FOLDER, SCENES_SOURCE, stage_versions
 from pipelines.store import Dataset
@@ -31,6 +33,11 @@ class RunOptions(NamedTuple):
     workers: int = 1
     shard_size: int | None = None
     """None takes the dataset's, or one that fits the number of images."""
+    runner: RunnerChoice = RunnerChoice()
+    follow: bool = False
+    """The source may change between runs; only what is new or other is worked on."""
+    settle: float = 0.0
+    """Files younger than so many seconds are left for the next run: somebody may still be writing them."""
 
 
 class Asked(NamedTuple):
@@ -56,7 +63,13 @@ def check_options(options: RunOptions) -> Asked:
             raise UserError(f"{name} is {value}; it must be at least 1")
     if options.source is None:
         return _scenes(options)
-    files = list_files(options.source, options.limit)
+    options = options._replace(
+        source=place(options.source),
+        annotations=None if options.annotations is None else place(options.annotations),
+        out=place(options.out),
+    )
+    assert options.source is not None
+    files = list_files(options.source, options.limit, options.settle)
     looking = looks(options.config)
     annotations = None if looking and options.annotations is None else _check_annotations(options)
     fresh = not (options.out / FILE_NAME).exists()
@@ -69,12 +82,15 @@ def check_options(options: RunOptions) -> Asked:
         annotations=None if annotations is None else str(annotations.resolve()),
         annotations_sha256=None if annotations is None else file_sha256(annotations),
         limit=options.limit,
+        follows=options.follow,
         **_common(options, len(files)),
     )
     return Asked(info, files)
 
 
 def _scenes(options: RunOptions) -> Asked:
+    if options.follow:
+        raise UserError("--follow needs a SOURCE folder whose images come and go; rendered scenes do not")
     if options.annotations is not None:
         raise UserError("--annotations needs a SOURCE folder with the images; rendered scenes bring their own")
     count = options.limit or DEFAULT_SCENES
@@ -96,7 +112,7 @@ def _common(options: RunOptions, file_count: int) -> dict[str, object]:
 
 
 def _standing_shard_size(out: Path) -> int | None:
-    return Dataset.open(out).info.shard_size if (out / FILE_NAME).exists() else None
+    return Dataset.open(out).info.shard_size if (place(out) / FILE_NAME).exists() else None
 
 
 def _check_annotations(options: RunOptions) -> Path:

@@ -7,12 +7,15 @@ names; both are swept at the next start.
 import hashlib
 import io
 import os
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.bucket import BucketPath
 from pipelines.tables import TABLES
 from schemas.manifest import Part
 
@@ -55,6 +58,9 @@ def write_part(root: Path, table: str, shard: int, name: str, rows: pa.Table) ->
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Writes a whole file or nothing; an existing one is replaced."""
+    if isinstance(path, BucketPath):
+        path.write_bytes(data)
+        return
     temporary = _write_temporary(path, data)
     os.replace(temporary, path)
     _sync_folder(path.parent)
@@ -65,6 +71,8 @@ def write_exclusively(path: Path, data: bytes) -> bool:
 
     Of any number of writers at the same time exactly one wins. The file appears whole: it is linked into place.
     """
+    if isinstance(path, BucketPath):
+        return path.create(data)
     temporary = _write_temporary(path, data)
     try:
         os.link(temporary, path)
@@ -74,6 +82,17 @@ def write_exclusively(path: Path, data: bytes) -> bool:
         temporary.unlink()
     _sync_folder(path.parent)
     return True
+
+
+def readable(path: Path) -> Any:  # noqa: ANN401 - Arrow has no types
+    """Returns what Arrow reads a part from: its path, or the bytes of an object in a bucket."""
+    return pa.BufferReader(path.read_bytes()) if isinstance(path, BucketPath) else path
+
+
+def make_scratch(root: Path, use: str) -> Path:
+    """Returns a new temporary folder: in the dataset, where a later run sweeps it, or on this machine for a bucket."""
+    inside = None if isinstance(root, BucketPath) else root
+    return Path(tempfile.mkdtemp(prefix=f"{use}{TEMPORARY_MARK}", dir=inside))
 
 
 def file_sha256(path: Path) -> str:

@@ -22,11 +22,12 @@ from schemas.manifest import ShardManifest
 class Pool:
     """Runs jobs on a number of worker processes; with one, in this process."""
 
-    def __init__(self, root: Path, workers: int) -> None:
+    def __init__(self, root: Path, workers: int, in_process: bool | None = None) -> None:
         self.workers = workers
+        in_process = workers <= 1 if in_process is None else in_process
         self._executor: ProcessPoolExecutor | None = None
         self._thresholds = gc.get_threshold()
-        if workers <= 1:
+        if in_process:
             calm_collector()
         else:
             os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -12,12 +12,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines.bucket import BucketPath
 from pipelines.errors import UserError
 from pipelines.progress import Watcher
+from pipelines.settings import settings
 
 STARTUP_SECONDS = 180.0
 """A loaded machine needs this long to create the database."""
@@ -45,6 +47,19 @@ LEAN = {
 """Settings of the own server: one run, no schedules, no pages."""
 
 
+def home_for(root: Path) -> Path:
+    """Returns where a run of that dataset keeps its own server's database: in its folder, which a bucket cannot be."""
+    return settings().output / ".prefect" if isinstance(root, BucketPath) else root / ".prefect"
+
+
+FULL = {
+    "PREFECT__SERVER_FINAL": "1",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    "PREFECT_SERVER_API_HOST": "127.0.0.1",
+}
+"""Settings of a server that stays: pages, schedules, events."""
+
+
 @contextmanager
 def prefect_api(home: Path, watcher: Watcher) -> Iterator[str]:
     """Gives the URL of an API that answers, with the settings of this process pointing to it.
@@ -62,7 +77,30 @@ def prefect_api(home: Path, watcher: Watcher) -> Iterator[str]:
     if url:
         watcher.say(f"no Prefect server answers at {url}; starting a temporary one")
     os.environ.setdefault("PREFECT_HOME", str(home))
-    with _own_server(Path(os.environ["PREFECT_HOME"]), watcher) as own, _settings(own):
+    watcher.say("starting a temporary Prefect server (some seconds; set PREFECT_API_URL to use a running one)")
+    with _own_server(Path(os.environ["PREFECT_HOME"]), _free_port(), LEAN) as own, _settings(own):
+        yield own
+
+
+@contextmanager
+def full_api(home: Path, port: int, say: Callable[[str], object]) -> Iterator[str]:
+    """Gives the URL of an API with pages and schedules: the one that answers already, or one on that port.
+
+    Its database stays in ``home``, so schedules and past runs are there again the next time.
+
+    Raises:
+        UserError: the server does not start.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    for url in (os.environ.get("PREFECT_API_URL", ""), f"http://127.0.0.1:{port}/api"):
+        if url and _answers(url):
+            with _settings(url):
+                yield url
+            return
+    os.environ.setdefault("PREFECT_HOME", str(home.resolve()))
+    say(f"starting a Prefect server at http://127.0.0.1:{port} (its database is in {home})")
+    with _own_server(Path(os.environ["PREFECT_HOME"]), port, FULL) as own, _settings(own):
         yield own
 
 
@@ -84,18 +122,16 @@ def _settings(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _own_server(home: Path, watcher: Watcher) -> Iterator[str]:
+def _own_server(home: Path, port: int, kind: Mapping[str, str]) -> Iterator[str]:
     home.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
-    watcher.say("starting a temporary Prefect server (some seconds; set PREFECT_API_URL to use a running one)")
     with (home / "server.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(port)],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            env={**os.environ, **LEAN, "PREFECT_API_URL": "", "PREFECT_HOME": str(home)},
+            env={**os.environ, **kind, "PREFECT_API_URL": "", "PREFECT_HOME": str(home)},
             start_new_session=True,  # Ctrl-C is for the run, which still has things to tell the server
         )
     try:

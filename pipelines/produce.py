@@ -13,12 +13,14 @@ from pipelines.config import RunConfig
 from pipelines.dataset_info import DatasetInfo
 from pipelines.errors import ConservationError
 from pipelines.job import Job
+from pipelines.lease import check_lease
 from pipelines.ledger import check_run
-from pipelines.listing import Listed, commit_listing, list_files
+from pipelines.listing import LIST, Listed, commit_listing, list_files, plan_listing
 from pipelines.opening import open_for_run
 from pipelines.options import Asked, RunOptions, check_options
-from pipelines.pool import Pool
 from pipelines.progress import Silent, Watcher
+from pipelines.run_log import logged_run
+from pipelines.runners import open_runner
 from pipelines.scene_source import render_once
 from pipelines.steps import STEPS, Committed, Step, plan_jobs, source_folder
 from pipelines.store import Dataset
@@ -35,6 +37,8 @@ class Run(NamedTuple):
     info: DatasetInfo
     files: Sequence[Listed]
     config: RunConfig
+    flow_run: str | None = None
+    """Id of the run on a Prefect server."""
 
 
 class RunResult(NamedTuple):
@@ -62,8 +66,11 @@ def produce_plain(options: RunOptions, watcher: Watcher | None = None) -> RunRes
     """
     watcher = watcher or Silent()
     asked = check_options(options)
-    with open_run(options, asked, watcher) as run, Pool(options.out, options.workers) as pool:
-        return produce(run, lambda _, jobs: pool.run_all(jobs), watcher)
+    with (
+        open_run(options, asked, watcher) as run,
+        open_runner(options.runner, run.dataset.root, options.workers) as runner,
+    ):
+        return produce(run, lambda _, jobs: runner.run_all(jobs), watcher)
 
 
 @contextmanager
@@ -81,18 +88,22 @@ def produce(run: Run, execute: Execute, watcher: Watcher) -> RunResult:
     """Runs the steps of the factory on an open dataset; what is committed already is not done again."""
     started = time.perf_counter()
     committed, new = Committed(), 0
-    committed.add([commit_listing(run.dataset, run.files, run.info.shard_size)])
-    for step in STEPS:
-        jobs = plan_jobs(step, run.dataset.root, run.info, run.config, committed)
-        standing = _standing(run.dataset, step, jobs)
-        pending = [job for job in jobs if job.shard not in standing]
-        watcher.begin(step.name, len(jobs), len(standing))
-        for manifest in execute(step, pending):
-            standing[manifest.shard] = manifest
-            watcher.advance(manifest)
-        watcher.end()
-        new += len(pending)
-        committed.add(standing[job.shard] for job in jobs)
+    follow = run.info.follows
+    listing = plan_listing(run.dataset, run.files, run.info.shard_size, follow)
+    committed.add([commit_listing(run.dataset, listing, follow)])
+    with logged_run(run.dataset, watcher, run.flow_run) as watcher:
+        for step in STEPS:
+            jobs = plan_jobs(step, run.dataset.root, run.info, run.config, committed)
+            standing = _standing(run.dataset, step, jobs)
+            pending = [job for job in jobs if job.shard not in standing]
+            watcher.begin(step.name, len(jobs), len(standing))
+            for manifest in execute(step, pending):
+                check_lease(run.dataset.root)
+                standing[manifest.shard] = manifest
+                watcher.advance(manifest)
+            watcher.end()
+            new += len(pending)
+            committed.add(standing[job.shard] for job in jobs)
     problems = check_run(committed.manifests)
     if problems:
         raise ConservationError("; ".join(problems))
@@ -106,7 +117,11 @@ def is_finished(run: Run) -> bool:
         UserError: the source folder is not what it was when the dataset was begun.
     """
     committed = Committed()
-    committed.add([commit_listing(run.dataset, run.files, run.info.shard_size)])
+    follow = run.info.follows
+    listing = plan_listing(run.dataset, run.files, run.info.shard_size, follow)
+    if follow and [manifest.key for manifest in run.dataset.manifests(LIST)] != [listing.key]:
+        return False
+    committed.add([commit_listing(run.dataset, listing)])
     for step in STEPS:
         jobs = plan_jobs(step, run.dataset.root, run.info, run.config, committed)
         standing = {manifest.key: manifest for manifest in run.dataset.manifests(step.name) if not manifest.failures}

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
@@ -37,6 +38,29 @@ class Silent:
 
     def end(self) -> None:
         return
+
+
+class Several:
+    """Tells every one of its watchers."""
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self._watchers = tuple(watchers)
+
+    def say(self, text: str) -> None:
+        for watcher in self._watchers:
+            watcher.say(text)
+
+    def begin(self, stage: str, total: int, done: int) -> None:
+        for watcher in self._watchers:
+            watcher.begin(stage, total, done)
+
+    def advance(self, manifest: ShardManifest) -> None:
+        for watcher in self._watchers:
+            watcher.advance(manifest)
+
+    def end(self) -> None:
+        for watcher in self._watchers:
+            watcher.end()
 
 
 class Lines:

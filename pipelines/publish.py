@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from pipelines.bucket import BucketPath
 from pipelines.catalog import connect
 from pipelines.errors import UserError
 from pipelines.ledger import Ledger
@@ -32,6 +33,8 @@ from pipelines.publish_card import Card, Tally, render_card
 from pipelines.publish_images import embed
 from pipelines.publish_rows import STAGE, accepted_rows, content_digest, read_funnel
 from pipelines.publish_shards import ReleaseFile, SplitWriter, lineage_of
+from pipelines.settings import settings
+from pipelines.steps import source_folder
 from pipelines.store import Dataset, ShardWriter
 from schemas.drop import Drop, DropReason
 from schemas.image import Image
@@ -74,7 +77,7 @@ def publish_dataset(root: Path, out: Path | None = None, config: PublishConfig |
         ValueError: the tables contradict each other; nothing is published then.
     """
     dataset = Dataset.open(root)
-    folder = root / FOLDER if out is None else out
+    folder = release_folder(dataset.root) if out is None else out
     try:
         descriptor = hold_worker_lock(root)
         try:
@@ -84,6 +87,11 @@ def publish_dataset(root: Path, out: Path | None = None, config: PublishConfig |
             os.close(descriptor)
     except (OSError, duckdb.Error) as error:
         raise UserError(f"cannot publish {root} to {folder}: {error}") from error
+
+
+def release_folder(root: Path) -> Path:
+    """Returns where a dataset's release goes: into its folder; for one in a bucket, below the output folder here."""
+    return settings().output / root.name / FOLDER if isinstance(root, BucketPath) else root / FOLDER
 
 
 def _publish(
@@ -249,7 +257,7 @@ def _working(folder: Path, use: str) -> Path:
 
 
 def _source_folder(dataset: Dataset) -> Path:
-    folder = dataset.root / dataset.info.source
+    folder = source_folder(dataset.root, dataset.info)
     if not folder.is_dir():
         raise UserError(f"the source folder {folder} is gone; publishing reads the pictures from it")
     return folder

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.parts import readable
 from pipelines.store import Dataset
 from pipelines.tables import TABLES
 
@@ -68,7 +69,7 @@ def _read_in_steps(dataset: Dataset, table: str) -> Iterator[pa.Table]:
     schema = TABLES[table].schema
     waiting: list[pa.Table] = []
     for part in dataset.parts(table):
-        with pq.ParquetFile(dataset.root / part.path) as file:
+        with pq.ParquetFile(readable(dataset.root / part.path)) as file:
             for batch in file.iter_batches(_BUFFER_ROWS):
                 waiting.append(pa.Table.from_batches([batch]).cast(schema))
                 if sum(rows.num_rows for rows in waiting) >= _BUFFER_ROWS:

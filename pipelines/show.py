@@ -12,6 +12,7 @@ from pipelines.catalog import connect
 from pipelines.errors import UserError
 from pipelines.parts import write_atomically
 from pipelines.show_html import render_html
+from pipelines.steps import source_folder
 from pipelines.store import Dataset
 from schemas.image import Image
 from schemas.instance import Instance
@@ -93,7 +94,7 @@ def _select(connection: duckdb.DuckDBPyConnection, table: str, column: str, valu
 
 
 def _read_pixels(dataset: Dataset, image: Image) -> NDArray[np.uint8]:
-    path = dataset.root / dataset.info.source / image.uri
+    path = source_folder(dataset.root, dataset.info) / image.uri
     try:
         decoded = read_image(path.read_bytes(), image.uri, image.licence, _ANY_SIZE)
     except OSError as error:

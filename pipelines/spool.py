@@ -1,7 +1,6 @@
 """Rows on their way through DuckDB: temporary Parquet files of the dataset, gone when the step ends."""
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.parts import TEMPORARY_MARK
+from pipelines.parts import make_scratch
 
 ROWS_PER_GROUP = 5_000
 
@@ -26,7 +25,7 @@ class Spool:
         self._folder = Path()
 
     def __enter__(self) -> "Spool":
-        self._folder = Path(tempfile.mkdtemp(prefix=f"spool{TEMPORARY_MARK}", dir=self._root))
+        self._folder = make_scratch(self._root, "spool")
         return self
 
     def __exit__(

@@ -11,6 +11,7 @@ import stages.route
 import stages.segment
 import stages.synthesize
 from pipelines import admit, annotate, question_steps, shard_steps
+from pipelines.bucket import place
 from pipelines.config import RunConfig, hash_config
 from pipelines.dataset_info import DatasetInfo
 from pipelines.job import Job, Outcome
@@ -35,6 +36,8 @@ class Step(NamedTuple):
     """Section of the configuration that it depends on; None for all of it."""
     whole: bool = False
     """Sees all shards at once."""
+    loads_models: bool = False
+    """Opens a model in the process that does it: runners with GPUs give it one."""
 
 
 _FILES = f"{LIST}/sources"
@@ -46,7 +49,7 @@ STEPS = (
     Step("annotate-import", 1, annotate.import_annotations, (_FILES,), "annotate", whole=True),
     Step("ingest", stages.ingest.VERSION, shard_steps.ingest, (_FILES, _STATED), "ingest"),
     Step("admit", 1, admit.admit, ("ingest/files", _STATED), "ingest", whole=True),
-    Step("segment", stages.segment.VERSION, shard_steps.segment, (_IMAGES, _STATED), "segment"),
+    Step("segment", stages.segment.VERSION, shard_steps.segment, (_IMAGES, _STATED), "segment", loads_models=True),
     Step(
         "describe",
         stages.describe.VERSION,
@@ -86,7 +89,8 @@ def step_named(name: str) -> Step:
 
 def source_folder(root: Path, info: DatasetInfo) -> Path:
     """Returns the folder that the dataset's uris are relative to."""
-    return root / info.source  # an absolute source stays what it is
+    source = place(info.source)
+    return source if source.is_absolute() else root / info.source
 
 
 class Committed:
@@ -119,7 +123,7 @@ class Committed:
 def plan_jobs(step: Step, root: Path, info: DatasetInfo, config: RunConfig, committed: Committed) -> list[Job]:
     """Returns the jobs of a step, one per shard or one for all, with the keys of their outcomes."""
     config_hash = hash_config(config if step.section is None else getattr(config, step.section))
-    annotations = None if info.annotations is None else Path(info.annotations)
+    annotations = None if info.annotations is None else place(info.annotations)
     outside = {"annotate-import": info.annotations_sha256, "segment": info.segmenter}.get(step.name)
     jobs = []
     for shard in (WHOLE_DATASET,) if step.whole else committed.shards():
@@ -148,4 +152,4 @@ def plan_jobs(step: Step, root: Path, info: DatasetInfo, config: RunConfig, comm
 
 def _resolved(annotations: Path | None, root: Path) -> Path | None:
     """Returns the annotation file; a relative one lies below the dataset, where rendered scenes have theirs."""
-    return None if annotations is None else root / annotations
+    return annotations if annotations is None or annotations.is_absolute() else root / annotations

@@ -12,6 +12,7 @@ shard completely or not at all, also while a run goes on. After a crash a rerun 
 
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,14 +20,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
+from pipelines.bucket import BucketPath, place
 from pipelines.dataset_info import FILE_NAME, DatasetInfo
 from pipelines.errors import UserError
-from pipelines.parts import TEMPORARY_MARK, digest_of, write_exclusively, write_part
+from pipelines.parts import TEMPORARY_MARK, digest_of, readable, write_exclusively, write_part
 from pipelines.tables import TABLES
 from schemas.arrow import records_to_table, table_to_records
 from schemas.manifest import WHOLE_DATASET, Part, ShardManifest
 
 MANIFEST_FOLDER = "_manifests"
+BUCKET_GRACE = 24 * 3600.0
+"""Seconds for which a part in a bucket that no manifest names may still be some writer's work."""
 
 RecordType = TypeVar("RecordType", bound=BaseModel)
 
@@ -35,7 +39,7 @@ class Dataset:
     """A dataset folder, for reading what is committed and for committing more. Holds no state but its place."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = place(root)
 
     @classmethod
     def open(cls, root: Path) -> "Dataset":
@@ -64,7 +68,7 @@ class Dataset:
         """Returns the committed manifests, of one stage or all, ordered by stage name and shard."""
         pattern = f"{stage or '*'}/*.json"
         paths = sorted((self.root / MANIFEST_FOLDER).glob(pattern))
-        found = [manifest for path in paths if (manifest := read_manifest(path)) is not None]
+        found = [manifest for manifest in _read_manifests(paths) if manifest is not None]
         return tuple(sorted(found, key=lambda manifest: (manifest.stage, manifest.shard)))
 
     def manifest(self, stage: str, shard: int, key: str) -> ShardManifest | None:
@@ -86,7 +90,7 @@ class Dataset:
         schema = TABLES[table].schema
         if columns is not None:
             schema = pa.schema([schema.field(column) for column in columns])
-        read = [pq.read_table(self.root / part.path, columns=columns, partitioning=None) for part in chosen]
+        read = [pq.read_table(readable(self.root / part.path), columns=columns, partitioning=None) for part in chosen]
         return pa.concat_tables([schema.empty_table(), *(rows.cast(schema) for rows in read)])
 
     def records(
@@ -110,13 +114,31 @@ class Dataset:
         self.manifest_path(manifest.stage, manifest.shard, manifest.key).unlink(missing_ok=True)
 
     def sweep(self) -> int:
-        """Removes what crashed writers left behind and returns how many files. No writer may be at work."""
+        """Removes what crashed writers left behind and returns how many files. No writer may be at work.
+
+        In a bucket nobody can know that, so only what is older than `BUCKET_GRACE` is removed there.
+        """
+        if isinstance(self.root, BucketPath):
+            return self._sweep_bucket(self.root)
         named = {part.path for manifest in self.manifests() for part in manifest.parts}
         removed = 0
         for path in self._own_files():
             relative = path.relative_to(self.root).as_posix()
             if TEMPORARY_MARK in path.name or (path.suffix == ".parquet" and relative not in named):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def _sweep_bucket(self, root: BucketPath) -> int:
+        named = {part.path for manifest in self.manifests() for part in manifest.parts}
+        objects = list(root.walk_objects())
+        newest = max((found.modified for found in objects), default=0.0)
+        removed = 0
+        for found in objects:
+            relative = found.path.relative_to(root).as_posix()
+            stray = found.path.suffix == ".parquet" and relative not in named
+            if stray and newest - found.modified > BUCKET_GRACE and any(map(relative.startswith, _table_folders())):
+                found.path.unlink(missing_ok=True)
                 removed += 1
         return removed
 
@@ -150,6 +172,19 @@ class ShardWriter:
         part = write_part(self._dataset.root, table, shard, name, rows)
         if part is not None:
             self._parts.append(part)
+
+
+def _table_folders() -> list[str]:
+    return [f"{spec.folder(table)}/" for table, spec in TABLES.items()]
+
+
+def _read_manifests(paths: Sequence[Path]) -> Iterator[ShardManifest | None]:
+    """Yields the manifests in order; those of a bucket are fetched several at a time."""
+    if not paths or not isinstance(paths[0], BucketPath):
+        yield from map(read_manifest, paths)
+        return
+    with ThreadPoolExecutor(16) as threads:
+        yield from threads.map(read_manifest, paths)
 
 
 def shard_label(shard: int) -> str:

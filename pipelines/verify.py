@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pipelines.catalog import connect
 from pipelines.config import parse_config
 from pipelines.ledger import check_run
-from pipelines.parts import file_sha256
+from pipelines.parts import file_sha256, readable
 from pipelines.pool import worker_context
 from pipelines.scene_reader import SceneParts, read_scenes
 from pipelines.store import Dataset
@@ -109,7 +109,7 @@ def _check_part(root: Path, part: Part) -> Iterator[str]:
         yield f"{part.path} is missing"
     elif file_sha256(path) != part.sha256:
         yield f"{part.path} is not the file that was committed: its digest differs"
-    elif (rows := pq.read_metadata(path).num_rows) != part.rows:
+    elif (rows := pq.read_metadata(readable(path)).num_rows) != part.rows:
         yield f"{part.path} has {rows} rows, its manifest says {part.rows}"
 
 
