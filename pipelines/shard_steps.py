@@ -21,7 +21,7 @@ from stages.segment import Segmentation
 from stages.segment import segment as segment_image
 from stages.segmenters.opening import AnnotationsConfig
 
-MAX_FILE_BYTES = 1 << 30
+MAX_FILE_BYTES = 1 << 28
 """A larger file is not read into memory to find out whether it is an image."""
 
 UNKNOWN_LICENCE = "unknown"

@@ -19,7 +19,7 @@ from pipelines.progress import Silent
 from pipelines.store import Dataset
 from tests.pipelines.tables_of import files_of, tables_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(400)]
 
 RUN = """
 import sys
@@ -44,7 +44,7 @@ def hopyard(tmp_path: Path, options: RunOptions, **environment: str) -> "subproc
     command = [sys.executable, str(script), "run", str(options.source), "--annotations", str(options.annotations)]
     command += ["--out", str(options.out), "--profile", str(profile), "--workers", "2", "--shard-size", "4"]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environ, timeout=100)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environ, timeout=300)
 
 
 def check_what_the_server_knows(name: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipelines.dataset_info import DatasetInfo
 from pipelines.errors import UserError
-from pipelines.listing import Listed, commit_listing, default_shard_size, list_files
+from pipelines.listing import Listed, commit_listing, default_shard_size, list_files, plan_listing
 from pipelines.opening import open_for_run
 
 PNG = b"\x89PNG\r\n\x1a\n rest"
@@ -49,7 +49,7 @@ def test_a_name_that_is_no_text_is_a_drop_and_stops_nothing(tmp_path: Path) -> N
         file.write(PNG)
     files = list_files(tmp_path / "in", None)
     with open_for_run(tmp_path / "out", DatasetInfo(source="x")) as dataset:
-        manifest = commit_listing(dataset, files, 8)
+        manifest = commit_listing(dataset, plan_listing(dataset, files, 8))
         assert (manifest.counts[0].taken, manifest.counts[0].kept) == (2, 1)
         assert dataset.read("drops")["id"].to_pylist() == ["\\xff.png"]
 
@@ -66,11 +66,11 @@ def test_a_source_without_images_is_refused(tmp_path: Path, name: str) -> None:
 def test_shards_are_consecutive_runs_of_all_files(tmp_path_factory, count: int, shard_size: int) -> None:
     files = [Listed(f"{number:05d}.png", number) for number in range(count)]
     with open_for_run(tmp_path_factory.mktemp("out"), DatasetInfo(source="x")) as dataset:
-        manifest = commit_listing(dataset, files, shard_size)
+        manifest = commit_listing(dataset, plan_listing(dataset, files, shard_size))
         parts = sorted(manifest.parts, key=lambda part: part.shard)
         assert [part.rows for part in parts[:-1]] == [shard_size] * (len(parts) - 1)
         assert dataset.read("sources", parts)["uri"].to_pylist() == [file.uri for file in files]
-        assert commit_listing(dataset, files, shard_size) == manifest
+        assert commit_listing(dataset, plan_listing(dataset, files, shard_size)) == manifest
 
 
 @given(st.integers(1, 10_000_000))
