@@ -54,14 +54,14 @@ def watched(tmp_path: Path, tiny_options: RunOptions) -> RunOptions:
     source.mkdir()
     for path in sorted(tiny_options.source.iterdir())[:6]:
         shutil.copy(path, source)
-    profile.write_text(
-        "[synthesize]\nper_image = 2\noversample = 1.0\n[route]\nper_image = 2\nmin_support = 1\n"
-    )
+    profile.write_text("[synthesize]\nper_image = 2\noversample = 1.0\n[route]\nper_image = 2\nmin_support = 1\n")
     return tiny_options._replace(source=source)
 
 
 @pytest.fixture
-def scheduled(tmp_path: Path, watched: RunOptions) -> Iterator[tuple[SyncPrefectClient, "subprocess.Popen[bytes]", Path]]:
+def scheduled(
+    tmp_path: Path, watched: RunOptions
+) -> Iterator[tuple[SyncPrefectClient, "subprocess.Popen[bytes]", Path]]:
     """Gives a client of the server that `hopyard schedule` started, its process, and its log."""
     port, log = _free_port(), tmp_path / "schedule.log"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
