@@ -85,7 +85,7 @@ def _create_or_check(root: Path, info: DatasetInfo) -> Dataset:
         raise UserError(f"cannot write to {root}: {error.strerror or error}") from error
     dataset = Dataset.open(root)
     asked = DatasetInfo.from_json(info.to_json(), str(root))
-    if not created and asked.follows and dataset.info.annotations_sha256 is not None:
+    if not created and asked.follows:
         asked = _follow(dataset, asked)
     differing = [] if created else differences(dataset.info, asked)
     if differing and not _has_rows(dataset):
