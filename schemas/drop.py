@@ -63,6 +63,25 @@ class DropReason(StrEnum):
     MARGIN_BELOW_CUTOFF = "margin_below_cutoff"
     UNSUPPORTED_FACT = "unsupported_fact"
     GIVE_AWAY = "give_away"
+    # replies of models
+    NO_REPLY = "no_reply"
+    UNREADABLE_REPLY = "unreadable_reply"
+    # screen, identify and look by a model
+    NOT_RICH = "not_rich"
+    BAD_CATEGORY = "bad_category"
+    UNSURE_CATEGORY = "unsure_category"
+    MERGED_CATEGORY = "merged_category"
+    HALLUCINATED_CATEGORY = "hallucinated_category"
+    UNKNOWN_ATTRIBUTE = "unknown_attribute"
+    UNSURE_ATTRIBUTE = "unsure_attribute"
+    # questions and traces written by a model
+    ANSWER_DISAGREES = "answer_disagrees"
+    MEANING_DISAGREES = "meaning_disagrees"
+    NOT_EXECUTABLE = "not_executable"
+    BLIND_SOLVED = "blind_solved"
+    TOO_EASY = "too_easy"
+    BAD_TRACE = "bad_trace"
+    JUDGE_UNRELIABLE = "judge_unreliable"
     # judge, route, publish
     BAD_TEXT = "bad_text"
     DUPLICATE_QUESTION = "duplicate_question"
