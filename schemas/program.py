@@ -74,6 +74,11 @@ def canonical(program: Program) -> Program:
     return Program.model_construct(steps=tuple(kept))  # steps of a checked program in another order
 
 
+def written_id_of(image_id: str, text: str) -> str:
+    """Returns the id of a written question: a hash of the image id and the words, so that neither can change."""
+    return hashlib.sha256(f"{image_id}\nwritten\n{text}".encode()).hexdigest()[:32]
+
+
 def question_id_of(image_id: str, program_json: str) -> str:
     """Returns the id of a program question: a hash of the image id and the canonical program's JSON."""
     return hashlib.sha256(f"{image_id}\n{program_json}".encode()).hexdigest()[:32]

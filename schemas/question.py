@@ -7,7 +7,7 @@ from pydantic import Field
 
 from schemas.record import Record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Variant(StrEnum):
@@ -16,6 +16,17 @@ class Variant(StrEnum):
     FULL = "full"
     HALF = "half"
     SINGLE = "single"
+
+
+class Wording(StrEnum):
+    """Where the words come from."""
+
+    TEMPLATE = "template"
+    """Told of the program."""
+    PARAPHRASE = "paraphrase"
+    """Said again by a model, and read back to the same program."""
+    WRITTEN = "written"
+    """Written by a model; the program, where there is one, was recovered from the words."""
 
 
 class HopKind(StrEnum):
@@ -83,7 +94,7 @@ class Question(Record):
     question: str
     answer: int
     program: str
-    """Canonical program JSON."""
+    """Canonical program JSON; empty where none was recovered from a written text: then only people can vouch for it."""
     shape: str
     """The program's skeleton without its nouns: the unit of quotas."""
     cell: str
@@ -104,6 +115,13 @@ class Question(Record):
     stage_version: int
     config_hash: str
     seed: int
+    wording: Wording = Wording.TEMPLATE
+    mode: str = ""
+    """How a model was made to write it: free_form, prompt_driven, step_by_step or meta_cognitive; else empty."""
+    model: str = ""
+    """The model that wrote the words; empty for templates."""
+    prompt_hash: str = ""
+    """Of the prompt behind the words; empty for templates."""
 
 
 _BOXES = pa.list_(pa.list_(pa.float64(), 4))
@@ -156,5 +174,9 @@ QUESTION_SCHEMA = pa.schema(
         ("stage_version", pa.int32()),
         ("config_hash", pa.string()),
         ("seed", pa.int64()),
+        ("wording", pa.string()),
+        ("mode", pa.string()),
+        ("model", pa.string()),
+        ("prompt_hash", pa.string()),
     ]
 )

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from schemas.record import Record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Outcome(StrEnum):
@@ -23,9 +23,15 @@ class Verdict(Record):
     question_id: str
     image_id: str
     judge: str
-    """second_executor, certificates or text_rules; later the name of a model judge."""
+    """second_executor, certificates or text_rules; blind, solve, or rubric: with the axis, where a model says it."""
     outcome: Outcome
     reason: str
+    model: str = ""
+    """The model behind it; empty where code judged."""
+    score: float | None = None
+    """Solve rate in [0, 1], or the rubric's 1 to 100; None where nothing is measured."""
+    text_sha256: str = ""
+    """Of the text that a model judged: only that text may ship."""
 
 
 VERDICT_SCHEMA = pa.schema(
@@ -35,5 +41,8 @@ VERDICT_SCHEMA = pa.schema(
         ("judge", pa.string()),
         ("outcome", pa.string()),
         ("reason", pa.string()),
+        ("model", pa.string()),
+        ("score", pa.float64()),
+        ("text_sha256", pa.string()),
     ]
 )

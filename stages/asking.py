@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.instance import Instance
+from schemas.model_reply import ModelReply
 from schemas.model_request import Message, ModelRequest, ModelRole, Part, Sampling
 from stages.domains import Domain
-from stages.parsing.reply import Reply, schema_text
+from stages.parsing.reply import Fault, Reply, Unreadable, schema_text
 from stages.prompts import load_prompt, to_messages
 
 AGAIN = "Your answer could not be used ({fault}). Answer once more, with the bare JSON object and nothing around it."
@@ -57,6 +58,15 @@ def once_more(request: ModelRequest, said: str, fault: str) -> ModelRequest:
     answered = Message(role="assistant", parts=(Part(text=said[:4_000] or "(nothing)"),))
     again = Message(role="user", parts=(Part(text=AGAIN.format(fault=fault)),))
     return request.model_copy(update={"messages": (*request.messages, answered, again)})
+
+
+def text_of(reply: ModelReply) -> str | Unreadable:
+    """Returns the answer of a reply; an error and an answer that was cut off are none."""
+    if reply.error is not None:
+        return Unreadable(Fault.ERROR, f"{reply.error.value}: {reply.error_detail[:120]}")
+    if reply.is_cut_off:
+        return Unreadable(Fault.CUT_OFF, "the answer ran into the limit of tokens")
+    return reply.text
 
 
 def whole(image_id: str) -> Part:

@@ -90,7 +90,7 @@ def read_identify(image_id: str, text: str, domain: Domain, config: IdentifyConf
 
 
 def canonical_noun(name: str, domain: Domain) -> str | None:
-    """Returns the category that a name means: lower case, singular, synonyms replaced; None where it is no plain noun."""
+    """Returns the category that a name means, singular and with synonyms replaced; None where it is no plain noun."""
     plain = " ".join(name.lower().split())
     plain = re.sub(r"^(?:a|an|the|some) ", "", plain)
     if not _NOUN.fullmatch(plain) or len(plain) > 40:

@@ -8,8 +8,8 @@ again to see that the words are its. A judge that cannot decide says no verdict,
 import random
 from collections.abc import Iterator, Sequence
 
-from schemas.program import Program, question_id_of
-from schemas.question import Question, Variant
+from schemas.program import Program, question_id_of, written_id_of
+from schemas.question import Question, Variant, Wording
 from schemas.record import Record
 from schemas.scene import Scene
 from schemas.verdict import Outcome, Verdict
@@ -17,12 +17,16 @@ from stages.certify import Certified, CertifyConfig, Rejected, certify
 from stages.execute import check_program, operator_of
 from stages.margins import MarginConfig
 from stages.operators.operator import ValueType
-from stages.phrasing.telling import tell
+from stages.phrasing.telling import Telling, tell
+from stages.reading.expression import says_the_same
+from stages.reading.lexicon import lexicon_of
+from stages.reading.meaning import says_as_much
+from stages.reading.reader import read_question
 from stages.scene_index import SceneIndex
 from stages.second_executor import ProgramRun, SecondExecutor
 from stages.text_rules import bad_text, give_aways
 
-VERSION = 2
+VERSION = 3
 
 
 class JudgeConfig(Record):
@@ -30,13 +34,17 @@ class JudgeConfig(Record):
 
     margins: MarginConfig = MarginConfig()
     certify: CertifyConfig = CertifyConfig(min_hops=3, max_hops=6)
+    written: CertifyConfig = CertifyConfig(min_hops=2, max_hops=8)
+    """Bounds of questions that a model wrote."""
 
 
-def bounds_for(question: Question, config: CertifyConfig) -> CertifyConfig:
+def bounds_for(question: Question, config: JudgeConfig) -> CertifyConfig:
     """Returns the bounds of a variant: shorter ones need neither both kinds of hop nor the least number."""
+    if question.wording is Wording.WRITTEN:
+        return config.written
     if question.variant is Variant.FULL:
-        return config
-    return config.model_copy(update={"both_kinds": False, "min_hops": 1})
+        return config.certify
+    return config.certify.model_copy(update={"both_kinds": False, "min_hops": 1})
 
 
 def judge(scenes: Sequence[Scene], questions: Sequence[Question], config: JudgeConfig) -> tuple[Verdict, ...]:
@@ -76,15 +84,26 @@ def _second_answers(scenes: Sequence[Scene], questions: Sequence[Question]) -> l
 def _verdicts(
     index: SceneIndex, question: Question, answer: int | str | None, config: JudgeConfig
 ) -> Iterator[Verdict]:
+    if not question.program:
+        yield from _unproved(question)
+        return
     if isinstance(answer, str):
         for name in ("second_executor", "certificates", "text_rules"):
             yield _verdict(question, name, answer)
         return
     yield _verdict(question, "second_executor", _answer_fault(question, answer))
-    found = certify(index, Program.from_json(question.program), bounds_for(question, config.certify))
+    found = certify(index, Program.from_json(question.program), bounds_for(question, config))
     yield _verdict(question, "certificates", _certificate_fault(index, question, found))
     told = [] if isinstance(found, Rejected) else list(_told_otherwise(index, question, found))
     yield _verdict(question, "text_rules", "; ".join([*give_aways(question), *bad_text(question.question), *told]))
+
+
+def _unproved(question: Question) -> Iterator[Verdict]:
+    """Without a program code can read the words and vouches for nothing."""
+    yield _verdict(question, "text_rules", "; ".join(bad_text(question.question)))
+    for name in ("second_executor", "certificates"):
+        silent = _verdict(question, name, "no program was recovered from the words")
+        yield silent.model_copy(update={"outcome": Outcome.NO_VERDICT})
 
 
 def _verdict(question: Question, name: str, fault: str) -> Verdict:
@@ -110,11 +129,25 @@ def _told_otherwise(index: SceneIndex, question: Question, found: Certified) -> 
     except ValueError as error:
         yield f"the program has no wording: {error}"
         return
-    for name in ("question", "trace"):
-        if getattr(telling, name) != getattr(question, name):
-            yield f"the {name} is not what is told of the program"
+    if question.wording is not Wording.TEMPLATE:
+        yield from _meant_otherwise(index, question, found, telling)
+    elif telling.question != question.question:
+        yield "the question is not what is told of the program"
+    if telling.trace != question.trace:
+        yield "the trace is not what is told of the program"
     if [hop.text for hop in telling.hops] != [hop.text for hop in question.hops]:
         yield "the text of a hop is not what is told of the program"
+
+
+def _meant_otherwise(index: SceneIndex, question: Question, found: Certified, telling: Telling) -> Iterator[str]:
+    """Yields what a text in other words does not say of the program: it has to be read back, by words alone."""
+    lexicon = lexicon_of(index.scene)
+    read = read_question(question.question, lexicon)
+    if isinstance(read, Program):
+        if not says_the_same(read, found.program):
+            yield f"the words are read as another program: {read.to_json()}"
+    elif not says_as_much(question.question, telling.question, lexicon):
+        yield "the words do not say the steps of the program in their order"
 
 
 def _certificate_fault(index: SceneIndex, question: Question, found: Certified | Rejected) -> str:
@@ -128,7 +161,7 @@ def differences(question: Question, found: Certified, index: SceneIndex) -> Iter
     evidence = [evidence_of(found, hop.step, index) for hop in found.hops]
     pairs = {
         "program": (question.program, found.program.to_json()),
-        "question_id": (question.question_id, question_id_of(question.image_id, question.program)),
+        "question_id": (question.question_id, _id_of(question)),
         "answer": (question.answer, found.answer),
         "hop_count": (question.hop_count, len(found.hops)),
         "margin": (question.margin, found.margin),
@@ -148,6 +181,12 @@ def differences(question: Question, found: Certified, index: SceneIndex) -> Iter
     for name, (stored, now) in pairs.items():
         if stored != now:
             yield f"{name} is stored as {stored}, found {now}"
+
+
+def _id_of(question: Question) -> str:
+    if question.wording is Wording.WRITTEN:
+        return written_id_of(question.image_id, question.question)
+    return question_id_of(question.image_id, question.program)
 
 
 def _value_text(found: Certified, number: int, index: SceneIndex) -> str:

@@ -2,8 +2,8 @@
 
 In: an image; then the answers of the coarse and, for some, of the fine model. Out: a `Screening`. Dropped: a picture
 that the coarse model calls poor, unless it is drawn for the audit; one that the fine model calls poor; one of which
-nothing readable was said (no verdict is no pass). The audit sends a random share of what the coarse model refuses to the
-fine one as well, so that its recall is measured on every run.
+nothing readable was said (no verdict is no pass). The audit sends a random share of what the coarse model refuses to
+the fine one as well, so that its recall is measured on every run.
 """
 
 import random
@@ -74,7 +74,7 @@ def is_audited(image_id: str, config: ScreenConfig, seed: int) -> bool:
 
 
 def needs_fine(coarse: ScreenReply | Unreadable | None, image_id: str, config: ScreenConfig, seed: int) -> bool:
-    """Returns whether the fine model looks: always without a coarse one, and where it passed, was silent or is audited."""
+    """Returns whether the fine model looks: where there is no coarse one, it passed, was silent, or is audited."""
     if coarse is None or isinstance(coarse, Unreadable) or coarse.rich:
         return True
     return is_audited(image_id, config, seed)

@@ -48,7 +48,7 @@ def read_question(text: str, lexicon: Lexicon) -> Program | Unread:
     """Returns the one program that the text says, or why it has none."""
     if len(text) > MAX_CHARACTERS:
         return Unread(f"{len(text)} characters, more than {MAX_CHARACTERS}")
-    sentences = _SENTENCE.split(text.strip())
+    sentences = split_sentences(text)
     if len(sentences) > 14:
         return Unread(f"{len(sentences)} sentences")
     reader = _Reader(lexicon)
@@ -58,6 +58,11 @@ def read_question(text: str, lexicon: Lexicon) -> Program | Unread:
     if len(found) > 1:
         return Unread(f"it can be read in {len(found)} ways")
     return next(iter(found.values()))
+
+
+def split_sentences(text: str) -> list[str]:
+    """Returns the sentences of a text, each with its full stop or question mark."""
+    return _SENTENCE.split(text.strip())
 
 
 class _Reader:
