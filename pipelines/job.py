@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pipelines.config import RunConfig
 from pipelines.ledger import Ledger
 from pipelines.store import Dataset, ShardWriter
+from schemas.image import Image
 from schemas.manifest import Failure, Part, UnitCount
 
 RecordType = TypeVar("RecordType", bound=BaseModel)
@@ -61,6 +62,10 @@ class Job:
     def records(self, name: str, record_type: type[RecordType]) -> Iterator[RecordType]:
         """Yields the records of an input, given as ``stage/table``."""
         return self.dataset.records(name.rpartition("/")[2], record_type, self.inputs[name])
+
+    def images(self) -> Iterator[Image]:
+        """Yields the images that this step works on: the admitted ones, or those of them that were found rich."""
+        return self.records("screen/rich" if "screen/rich" in self.inputs else "admit/images", Image)
 
     def writer(self) -> ShardWriter:
         """Returns a writer of this job's parts."""

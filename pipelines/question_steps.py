@@ -36,6 +36,11 @@ _DECISIONS_AT_ONCE = 4_096
 
 def synthesize(job: Job) -> Outcome:
     """Scenes to certified questions. An image without a question has one drop that says why."""
+    return make_questions(job, "questions")
+
+
+def make_questions(job: Job, table: str) -> Outcome:
+    """Draws certified questions into the table that is given."""
     ledger = Ledger(job.stage)
     config_hash = hash_config(job.config)
     questions: list[Question] = []
@@ -54,7 +59,7 @@ def synthesize(job: Job) -> Outcome:
         ledger.keep("proposals", len(result.questions))
         ledger.drop("proposals", [drop for drop in result.drops if drop.id != image_id])
         questions.extend(result.questions)
-    return job.finish(ledger, {"questions": questions})
+    return job.finish(ledger, {table: questions})
 
 
 def judge(job: Job) -> Outcome:
@@ -92,7 +97,7 @@ def route(job: Job) -> Outcome:
         ledger.fail("questions", len(candidates))
     pieces: dict[str, list[pa.Table]] = {"decisions": [], "drops": []}
     while rows := list(islice(decisions or (), _DECISIONS_AT_ONCE)):
-        drops = [_decision_drop(decision) for decision in rows if decision.route is Route.DROP]
+        drops = [decision_drop(decision) for decision in rows if decision.route is Route.DROP]
         ledger.keep("questions", sum(decision.route is not Route.DROP for decision in rows))
         ledger.count_drops("questions", DropReason.OVER_QUOTA, len(drops))
         pieces["decisions"].append(records_to_table(rows, TABLES["decisions"].schema))
@@ -149,7 +154,7 @@ def _solve_in_views(job: Job, scenes: dict[str, Scene], questions: Sequence[Ques
     return rows
 
 
-def _decision_drop(decision: Decision) -> Drop:
+def decision_drop(decision: Decision) -> Drop:
     return Drop(
         stage="route",
         id=decision.question_id,

@@ -8,8 +8,10 @@ from pipelines.store import Dataset
 from schemas.category import Category
 from schemas.image import Image
 from schemas.instance import Instance
+from schemas.look import Look
 from schemas.manifest import Part
 from schemas.scene import Scene
+from stages.look import believed_keys, with_looks
 
 
 class _OfImage(Protocol):
@@ -27,12 +29,17 @@ class SceneParts(NamedTuple):
     instances: Sequence[Part]
     categories: Sequence[Part]
     source_annotations: Sequence[Part]
+    looks: Sequence[Part] = ()
+    """What a model said of the instances; those that are believed join their attributes."""
+    images_table: str = "images"
 
 
 def scenes_of(job: Job) -> Iterator[Scene]:
     """Yields the scenes of a job's shard in the order of its images; images without instances have none."""
-    names = ("admit/images", "describe/instances", "describe/categories", "annotate-import/source_annotations")
-    return read_scenes(job.dataset, SceneParts(*(job.inputs[name] for name in names)))
+    images = "screen/rich" if "screen/rich" in job.inputs else "admit/images"
+    names = (images, "describe/instances", "describe/categories", "annotate-import/source_annotations")
+    looks = job.inputs.get("look/looks", ())
+    return read_scenes(job.dataset, SceneParts(*(job.inputs[name] for name in names), looks, images.split("/")[1]))
 
 
 def read_scenes(dataset: Dataset, parts: SceneParts) -> Iterator[Scene]:
@@ -41,13 +48,16 @@ def read_scenes(dataset: Dataset, parts: SceneParts) -> Iterator[Scene]:
     supports = {row["uri"]: frozenset(row["supports"]) for row in stated}
     members = by_image(dataset.records("instances", Instance, parts.instances))
     named = by_image(dataset.records("categories", Category, parts.categories))
-    for image in dataset.records("images", Image, parts.images):
+    looks = by_image(dataset.records("looks", Look, parts.looks))
+    for image in dataset.records(parts.images_table, Image, parts.images):
         if image.image_id in members:
+            seen = looks.get(image.image_id, [])
+            instances = with_looks(members[image.image_id], seen)
             yield Scene(
                 image=image,
-                instances=tuple(sorted(members[image.image_id], key=lambda instance: instance.instance_id)),
+                instances=tuple(sorted(instances, key=lambda instance: instance.instance_id)),
                 categories=tuple(sorted(named.get(image.image_id, []), key=lambda category: category.category)),
-                supports=supports.get(image.uri, frozenset()),
+                supports=supports.get(image.uri, frozenset()) | believed_keys(seen),
             )
 
 

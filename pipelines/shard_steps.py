@@ -55,7 +55,7 @@ def segment(job: Job) -> Outcome:
     ledger = Ledger(job.stage)
     stated = {row.uri: row for row in job.records("annotate-import/source_annotations", ImageAnnotations)}
     instances: list[Instance] = []
-    for image in job.records("admit/images", Image):
+    for image in job.images():
         ledger.take("images")
         annotations = stated.get(image.uri)
         if annotations is None or not annotations.annotations:
@@ -89,7 +89,7 @@ def describe(job: Job) -> Outcome:
     supports = {row["uri"]: row["supports"] for row in stated}
     instances: list[Instance] = []
     categories: list[Category] = []
-    for image in job.records("admit/images", Image):
+    for image in job.images():
         if image.image_id not in found:
             continue
         members = found[image.image_id]

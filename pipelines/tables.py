@@ -5,16 +5,23 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from schemas import (
+    audit,
+    calibration,
     category,
     decision,
     drop,
     image,
     instance,
+    look,
     model_reply,
+    named_category,
     question,
+    rollout,
     sample,
+    screening,
     source_annotation,
     stability,
+    trace,
     verdict,
     view_instance,
 )
@@ -23,18 +30,6 @@ INTERNAL_FOLDER = "_internal"
 
 SOURCE_SCHEMA = pa.schema([("uri", pa.string()), ("file_bytes", pa.int64())])
 """One row per file of the source folder; its shard is the part it lies in."""
-
-ROLLOUT_SCHEMA = pa.schema(
-    [
-        ("question_id", pa.string()),
-        ("image_id", pa.string()),
-        ("model", pa.string()),
-        ("attempt", pa.int32()),
-        ("response", pa.string()),
-        ("answer", pa.int64()),
-    ]
-)
-"""Attempts by models. No stage writes it yet; the view exists so that queries can be written against it."""
 
 ANNOTATION_SCHEMA = pa.schema(
     [
@@ -74,7 +69,13 @@ TABLES: dict[str, TableSpec] = {
     "stabilities": TableSpec(stability.STABILITY_SCHEMA, ("question_id",), stability.SCHEMA_VERSION),
     "verdicts": TableSpec(verdict.VERDICT_SCHEMA, ("question_id", "judge"), verdict.SCHEMA_VERSION),
     "replies": TableSpec(model_reply.MODEL_REPLY_SCHEMA, ("request_key",), model_reply.SCHEMA_VERSION),
-    "rollouts": TableSpec(ROLLOUT_SCHEMA, ("question_id", "model", "attempt")),
+    "rollouts": TableSpec(rollout.ROLLOUT_SCHEMA, ("question_id", "view", "model", "attempt"), rollout.SCHEMA_VERSION),
+    "calibration": TableSpec(calibration.CALIBRATION_SCHEMA, ("batch", "case_id"), calibration.SCHEMA_VERSION),
+    "traces": TableSpec(trace.TRACE_SCHEMA, ("question_id", "path"), trace.SCHEMA_VERSION),
+    "audits": TableSpec(audit.AUDIT_SCHEMA, ("style", "hop_count", "view"), audit.SCHEMA_VERSION),
+    "screenings": TableSpec(screening.SCREENING_SCHEMA, ("image_id",), screening.SCHEMA_VERSION),
+    "named": TableSpec(named_category.NAMED_CATEGORY_SCHEMA, ("image_id", "category"), named_category.SCHEMA_VERSION),
+    "looks": TableSpec(look.LOOK_SCHEMA, ("instance_id", "key"), look.SCHEMA_VERSION),
     "decisions": TableSpec(decision.DECISION_SCHEMA, ("question_id",), decision.SCHEMA_VERSION),
     "annotations": TableSpec(ANNOTATION_SCHEMA, ("question_id", "annotator")),
     "samples": TableSpec(sample.SAMPLE_SCHEMA, ("image_id", "id"), sample.SCHEMA_VERSION),
@@ -84,6 +85,8 @@ TABLES: dict[str, TableSpec] = {
         source_annotation.IMAGE_ANNOTATIONS_SCHEMA, ("uri",), source_annotation.SCHEMA_VERSION, internal=True
     ),
     "files": TableSpec(image.IMAGE_SCHEMA, ("uri",), image.SCHEMA_VERSION, internal=True),
+    "rich": TableSpec(image.IMAGE_SCHEMA, ("image_id",), image.SCHEMA_VERSION, internal=True),
+    "drafts": TableSpec(question.QUESTION_SCHEMA, ("question_id",), question.SCHEMA_VERSION, internal=True),
     "segments": TableSpec(instance.INSTANCE_SCHEMA, ("instance_id",), instance.SCHEMA_VERSION, internal=True),
 }
 

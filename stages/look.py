@@ -120,6 +120,11 @@ def with_looks(instances: Sequence[Instance], looks: Iterable[Look]) -> tuple[In
     )
 
 
+def believed_keys(looks: Iterable[Look]) -> frozenset[str]:
+    """Returns the attributes that a model adds to what the source can state of a picture."""
+    return frozenset(look.key for look in looks if look.check is Check.UNCHECKED)
+
+
 def _merged(instance: Instance, looks: Sequence[Look]) -> Instance:
     known = {attribute.key: attribute for attribute in instance.attributes}
     for look in looks:

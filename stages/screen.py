@@ -6,7 +6,6 @@ nothing readable was said (no verdict is no pass). The audit sends a random shar
 the fine one as well, so that its recall is measured on every run.
 """
 
-import random
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from schemas.verdict import Outcome
 from stages.asking import Wanted, make_request, whole
 from stages.domains import Domain
 from stages.intervals import Interval, wilson
+from stages.seeds import is_chosen
 from stages.parsing.reply import Reply, Unreadable, read_reply
 
 VERSION = 1
@@ -70,7 +70,7 @@ def read_screen(text: str) -> ScreenReply | Unreadable:
 
 def is_audited(image_id: str, config: ScreenConfig, seed: int) -> bool:
     """Returns whether a picture that the coarse model refused is shown to the fine one all the same."""
-    return random.Random(f"{seed}:screen:{image_id}").random() < config.audit_share
+    return is_chosen(seed, "screen", image_id, config.audit_share)
 
 
 def needs_fine(coarse: ScreenReply | Unreadable | None, image_id: str, config: ScreenConfig, seed: int) -> bool:

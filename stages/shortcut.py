@@ -65,8 +65,8 @@ def release_fault(audits: Iterable[Audit]) -> str:
     """Returns why a corpus may not be released; nothing where no group fails."""
     failed = [row for row in audits if row.outcome is Outcome.FAIL]
     return "; ".join(
-        f"{row.style}{f', {row.hop_count} hops' if row.hop_count else ''}, {row.view}: {row.accuracy:.2f} right without "
-        f"the picture ({row.low:.2f} to {row.high:.2f}), chance {row.chance:.2f}"
+        f"{row.style}{f', {row.hop_count} hops' if row.hop_count else ''}, {row.view.value}: {row.accuracy:.2f} right "
+        f"without the picture ({row.low:.2f} to {row.high:.2f}), chance {row.chance:.2f}"
         for row in failed
     )
 

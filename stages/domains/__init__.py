@@ -4,7 +4,6 @@ import importlib.resources
 import tomllib
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -67,21 +66,16 @@ def domain_names() -> tuple[str, ...]:
 
 
 @cache
-def load_domain(name_or_path: str) -> Domain:
-    """Returns a domain by name, or by the path of a TOML file.
+def load_domain(name: str) -> Domain:
+    """Returns a domain that comes with the package.
 
     Raises:
-        ValueError: there is no such domain, or its file says something that is no option.
+        ValueError: there is no such domain.
     """
-    if name_or_path in domain_names():
-        text = importlib.resources.files(__name__).joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
-    else:
-        try:
-            text = Path(name_or_path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            known = ", ".join(domain_names())
-            raise ValueError(f"there is no domain {name_or_path}: give {known} or the path of a TOML file") from error
-    return parse_domain(text, name_or_path)
+    if name not in domain_names():
+        raise ValueError(f"there is no domain {name!r}; there are {', '.join(domain_names())}")
+    text = importlib.resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return parse_domain(text, name)
 
 
 def parse_domain(text: str, where: str) -> Domain:

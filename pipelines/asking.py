@@ -1,0 +1,132 @@
+"""Asking models from inside a step: requests out, replies read, what could not be read asked once more, all of it kept.
+
+Steps that ask run in the parent process, where the one client is (`pipelines.pool`). It is found by the dataset's folder,
+because a job is a description and holds nothing open.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+from pipelines.errors import UserError
+from pipelines.job import Job
+from pipelines.ledger import Ledger
+from schemas.drop import Drop
+from schemas.manifest import Failure
+from schemas.model_reply import ErrorKind, ModelReply
+from schemas.model_request import ModelRequest, ModelRole
+from stages.asking import once_more, text_of
+from stages.parsing.reply import Fault, Unreadable
+
+T = TypeVar("T")
+
+LASTING = frozenset({ErrorKind.REFUSED, ErrorKind.PRIVACY, ErrorKind.NO_PICTURE})
+"""Errors that asking again would not mend: a fact about the request. All others are outages, and are tried again."""
+
+
+class Client(Protocol):
+    """What answers: `pipelines.models.client.ModelClient`."""
+
+    def ask_all(
+        self, requests: Sequence[ModelRequest], heard: Callable[[ModelReply], None] | None = None
+    ) -> list[ModelReply]: ...
+
+
+class Models(NamedTuple):
+    """The open client of a run, and which model stands behind each role."""
+
+    client: Client
+    names: Mapping[ModelRole, str]
+
+
+_OPEN: dict[Path, Models] = {}
+
+
+@contextmanager
+def use_models(root: Path, models: Models | None) -> Iterator[None]:
+    """Lets the steps of the dataset ask these models while the context is open."""
+    if models is None:
+        yield
+        return
+    place = root.resolve()
+    _OPEN[place] = models
+    try:
+        yield
+    finally:
+        del _OPEN[place]
+
+
+class Heard(NamedTuple):
+    """One reply, or why there is none to be used."""
+
+    reply: ModelReply
+    unreadable: Unreadable | None
+    """None where the reply was read."""
+
+
+class Asker:
+    """Asks for one job, and remembers every reply for the table `replies`."""
+
+    def __init__(self, job: Job, ledger: Ledger) -> None:
+        models = _OPEN.get(job.root.resolve())
+        if models is None:
+            raise UserError(f"the stage {job.stage} asks models, and none are open: run it in the process of the run")
+        self._models = models
+        self._job = job
+        self._ledger = ledger
+        self.replies: dict[str, ModelReply] = {}
+
+    def name(self, role: ModelRole) -> str:
+        """Returns the model behind a role."""
+        return self._models.names.get(role, "")
+
+    def ask(self, requests: Sequence[ModelRequest], again: bool = False) -> list[ModelReply]:
+        """Returns one reply per request, in order; ``again`` only says that they were asked before."""
+        replies = self._models.client.ask_all(requests) if requests else []
+        for reply in replies:
+            self.replies.setdefault(reply.request_key, reply)
+        return replies
+
+    def read(
+        self, requests: Sequence[ModelRequest], readers: Sequence[Callable[[str], T | Unreadable]]
+    ) -> list[tuple[ModelReply, T | Unreadable]]:
+        """Returns each reply with what its reader makes of it; one that cannot be read is asked for once more."""
+        found = [_read(reply, reader) for reply, reader in zip(self.ask(requests), readers, strict=True)]
+        bad = [
+            place
+            for place, (_, value) in enumerate(found)
+            if isinstance(value, Unreadable) and value.fault is not Fault.ERROR
+        ]
+        second = [once_more(requests[place], found[place][0].text, _fault(found[place][1])) for place in bad]
+        for place, reply in zip(bad, self.ask(second, again=True), strict=True):
+            retried = _read(reply, readers[place])
+            if not (isinstance(retried[1], Unreadable) and retried[1].fault is Fault.ERROR):
+                found[place] = retried
+        return found
+
+    def understand(self, reply: ModelReply, reader: Callable[[str], T | Unreadable]) -> T | Unreadable:
+        """Returns what a reader makes of one reply, without asking again."""
+        return _read(reply, reader)[1]
+
+    def is_outage(self, reply: ModelReply, record_id: str) -> bool:
+        """Returns whether a reply is missing because of an outage, which is then put down as a failure of the record."""
+        if reply.error is None or reply.error in LASTING:
+            return False
+        error = f"{reply.error.value}: {reply.error_detail}"
+        self._ledger.failures.append(Failure(stage=self._job.stage, id=record_id, error=error[:500]))
+        return True
+
+
+def _fault(value: object) -> str:
+    return value.text if isinstance(value, Unreadable) else ""
+
+
+def _read(reply: ModelReply, reader: Callable[[str], T | Unreadable]) -> tuple[ModelReply, T | Unreadable]:
+    text = text_of(reply)
+    return reply, text if isinstance(text, Unreadable) else reader(text)
+
+
+def drop_of(stage: str, thing: tuple[str, str], fault: Unreadable) -> Drop:
+    """Returns the drop of what hung on a reply that says nothing; ``thing`` is its id and its parent's."""
+    return Drop(stage=stage, id=thing[0], parent_id=thing[1], reason=fault.reason, detail=fault.text)

@@ -1,0 +1,1 @@
+"""Steps that ask models: read a shard, build requests, ask, read the replies with the stages' parsers, write."""
