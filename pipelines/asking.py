@@ -1,13 +1,14 @@
-"""Asking models from inside a step: requests out, replies read, what could not be read asked once more, all of it kept.
+"""Asking models from inside a step: requests out, replies read, what could not be read asked once more, all kept.
 
-Steps that ask run in the parent process, where the one client is (`pipelines.pool`). It is found by the dataset's folder,
-because a job is a description and holds nothing open.
+Steps that ask run in the parent process, where the one client is (`pipelines.pool`). It is found by the dataset's
+folder, because a job is a description and holds nothing open; it is opened when the first step asks.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from pipelines.errors import UserError
 from pipelines.job import Job
@@ -32,12 +33,30 @@ class Client(Protocol):
         self, requests: Sequence[ModelRequest], heard: Callable[[ModelReply], None] | None = None
     ) -> list[ModelReply]: ...
 
+    def close(self) -> None: ...
 
-class Models(NamedTuple):
-    """The open client of a run, and which model stands behind each role."""
 
-    client: Client
-    names: Mapping[ModelRole, str]
+class Models:
+    """The client of a run, opened when it is first needed, and which model stands behind each role."""
+
+    def __init__(self, names: Mapping[ModelRole, str], open_client: Callable[[], Client]) -> None:
+        self.names = names
+        self._open_client = open_client
+        self._client: Client | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def client(self) -> Client:
+        """The open client."""
+        with self._lock:
+            if self._client is None:
+                self._client = self._open_client()
+            return self._client
+
+    def close(self) -> None:
+        """Closes the client where it was opened."""
+        if self._client is not None:
+            self._client.close()
 
 
 _OPEN: dict[Path, Models] = {}
@@ -45,7 +64,7 @@ _OPEN: dict[Path, Models] = {}
 
 @contextmanager
 def use_models(root: Path, models: Models | None) -> Iterator[None]:
-    """Lets the steps of the dataset ask these models while the context is open."""
+    """Lets the steps of the dataset ask these models while the context is open, and closes them."""
     if models is None:
         yield
         return
@@ -55,14 +74,7 @@ def use_models(root: Path, models: Models | None) -> Iterator[None]:
         yield
     finally:
         del _OPEN[place]
-
-
-class Heard(NamedTuple):
-    """One reply, or why there is none to be used."""
-
-    reply: ModelReply
-    unreadable: Unreadable | None
-    """None where the reply was read."""
+        models.close()
 
 
 class Asker:
@@ -89,7 +101,7 @@ class Asker:
         return replies
 
     def read(
-        self, requests: Sequence[ModelRequest], readers: Sequence[Callable[[str], T | Unreadable]]
+        self, requests: Sequence[ModelRequest], readers: Sequence[Callable[[str], T]]
     ) -> list[tuple[ModelReply, T | Unreadable]]:
         """Returns each reply with what its reader makes of it; one that cannot be read is asked for once more."""
         found = [_read(reply, reader) for reply, reader in zip(self.ask(requests), readers, strict=True)]
@@ -105,12 +117,12 @@ class Asker:
                 found[place] = retried
         return found
 
-    def understand(self, reply: ModelReply, reader: Callable[[str], T | Unreadable]) -> T | Unreadable:
+    def understand(self, reply: ModelReply, reader: Callable[[str], T]) -> T | Unreadable:
         """Returns what a reader makes of one reply, without asking again."""
         return _read(reply, reader)[1]
 
     def is_outage(self, reply: ModelReply, record_id: str) -> bool:
-        """Returns whether a reply is missing because of an outage, which is then put down as a failure of the record."""
+        """Returns whether a reply is missing because of an outage, and puts that down as a failure of the record."""
         if reply.error is None or reply.error in LASTING:
             return False
         error = f"{reply.error.value}: {reply.error_detail}"
@@ -122,7 +134,7 @@ def _fault(value: object) -> str:
     return value.text if isinstance(value, Unreadable) else ""
 
 
-def _read(reply: ModelReply, reader: Callable[[str], T | Unreadable]) -> tuple[ModelReply, T | Unreadable]:
+def _read(reply: ModelReply, reader: Callable[[str], T]) -> tuple[ModelReply, T | Unreadable]:
     text = text_of(reply)
     return reply, text if isinstance(text, Unreadable) else reader(text)
 

@@ -7,6 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from pipelines.cli_models import (
+    DomainName,
+    JudgeModel,
+    JudgeUrl,
+    ParserModel,
+    ParserUrl,
+    SameFamily,
+    SolverModel,
+    SolverUrl,
+    VlmModel,
+    VlmUrl,
+    model_flags,
+)
 from pipelines.run_kinds import LogKind, RunnerKind
 
 if TYPE_CHECKING:
@@ -87,6 +100,16 @@ def run(  # noqa: PLR0913 - options of the main command
     follow: Follow = False,
     log: Log = LogKind.AUTO,
     metrics_port: MetricsPort = None,
+    vlm_url: VlmUrl = None,
+    judge_url: JudgeUrl = None,
+    solver_url: SolverUrl = None,
+    parser_url: ParserUrl = None,
+    vlm_model: VlmModel = None,
+    judge_model: JudgeModel = None,
+    solver_model: SolverModel = None,
+    parser_model: ParserModel = None,
+    domain: DomainName = None,
+    allow_same_family: SameFamily = False,
 ) -> int:
     """The whole factory: images to published questions.
 
@@ -96,10 +119,14 @@ def run(  # noqa: PLR0913 - options of the main command
     hopyard run                                      120 rendered scenes into output/scenes
 
     hopyard run photos --annotations instances.json  photos with a COCO file into output/photos
+
+    hopyard run photos --annotations instances.json --profile hopchain --vlm-url URL --judge-url URL
     """
     from pipelines.bucket import place
     from pipelines.config import load_profile, with_per_image
     from pipelines.observers import watching
+    from pipelines.domains import with_domain
+    from pipelines.model_choice import with_models
     from pipelines.options import RunOptions
     from pipelines.packages import assert_own_packages
     from pipelines.runners import RunnerChoice
@@ -107,11 +134,13 @@ def run(  # noqa: PLR0913 - options of the main command
     from pipelines.settings import settings
 
     assert_own_packages()
+    urls = (vlm_url, judge_url, solver_url, parser_url)
+    names = (vlm_model, judge_model, solver_model, parser_model)
+    flags = model_flags(urls, names, allow_same_family)
+    config = with_models(with_domain(with_per_image(load_profile(profile), per_image), domain), flags)
     options = RunOptions(
         out=place(out) if out else settings().output / (source.resolve().name if source else "scenes"),
-        config=with_segmenter(
-            with_per_image(load_profile(profile), per_image), segmenter, checkpoint, annotations is not None
-        ),
+        config=with_segmenter(config, segmenter, checkpoint, annotations is not None),
         source=source,
         annotations=annotations,
         seed=seed,

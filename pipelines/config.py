@@ -5,22 +5,35 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from pipelines.errors import UserError
+from pipelines.models.spec import ROW_FIELDS, ModelSpec
+from schemas.model_request import ModelRole
 from schemas.record import Record
+from stages.compose import ComposeConfig
 from stages.describe import DescribeConfig
+from stages.identify import IdentifyConfig
 from stages.ingest import IngestConfig
 from stages.judge import JudgeConfig
+from stages.look import LookConfig
+from stages.paraphrase import ParaphraseConfig
 from stages.perceive import perceived_facts
 from stages.route import RouteConfig
+from stages.rubric import RubricConfig
+from stages.screen import ScreenConfig
 from stages.segment import SegmentConfig
+from stages.shortcut import ShortcutConfig
+from stages.solve import SolveConfig
 from stages.synthesize import SynthesizeConfig
+from stages.trace import TraceConfig
 
 PROFILE_FOLDER = Path(__file__).parent / "profiles"
 DEFAULT_PROFILE = "default"
+
+Style = Literal["program", "hopchain", "insight", "medgr2", "spatial"]
 
 
 class AnnotateConfig(Record):
@@ -45,6 +58,25 @@ class RunConfig(Record):
     describe: DescribeConfig = Field(default_factory=DescribeConfig)
     synthesize: SynthesizeConfig = Field(default_factory=SynthesizeConfig)
     judge: JudgeConfig = Field(default_factory=JudgeConfig)
+    style: Style = "program"
+    """program: code alone. The others ask models, in the style that is named (`pipelines/profiles`)."""
+    domain: str = "general"
+    """Name of a domain pack, or the path of one (`stages/domains`)."""
+    programs: bool = True
+    """In a style that asks models: whether certified program questions are made too."""
+    people: bool = True
+    """Whether what lacks a verdict goes to people; otherwise it is dropped."""
+    models: Mapping[ModelRole, ModelSpec] = Field(default_factory=dict)
+    """Which model answers for which role; usually given on the command line."""
+    screen: ScreenConfig = Field(default_factory=ScreenConfig)
+    identify: IdentifyConfig = Field(default_factory=IdentifyConfig)
+    look: LookConfig = Field(default_factory=LookConfig)
+    compose: ComposeConfig = Field(default_factory=ComposeConfig)
+    paraphrase: ParaphraseConfig = Field(default_factory=ParaphraseConfig)
+    solve: SolveConfig = Field(default_factory=SolveConfig)
+    rubric: RubricConfig = Field(default_factory=RubricConfig)
+    trace: TraceConfig = Field(default_factory=TraceConfig)
+    shortcut: ShortcutConfig = Field(default_factory=ShortcutConfig)
     route: RouteConfig = Field(default_factory=RouteConfig)
 
     @model_validator(mode="after")
@@ -53,7 +85,7 @@ class RunConfig(Record):
         made_by = (self.synthesize.margins, self.synthesize.certify)
         if (self.judge.margins, self.judge.certify) != made_by and "judge" in self.model_fields_set:
             raise ValueError("judge.margins and judge.certify must equal those of synthesize; leave judge out")
-        judge = JudgeConfig(margins=made_by[0], certify=made_by[1])
+        judge = JudgeConfig(margins=made_by[0], certify=made_by[1], written=self.compose.certify)
         annotate = self.annotate.model_copy(update={"perceived": perceived_facts(self.segment)})
         same = judge == self.judge and annotate == self.annotate
         return self if same else self.model_copy(update={"judge": judge, "annotate": annotate})
@@ -61,8 +93,18 @@ class RunConfig(Record):
 
 def hash_config(config: BaseModel | None) -> str:
     """Returns the hash of a configuration: equal for equal values, whatever order they were written in."""
-    data = None if config is None else config.model_dump(mode="json", exclude={"description", "render"})
+    data = None if config is None else row_data(config)
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def row_data(config: BaseModel) -> dict[str, Any]:
+    """Returns the options that rows depend on as JSON data: of models what they are, never where they run."""
+    data = config.model_dump(mode="json", exclude={"description", "render"})
+    if isinstance(config, RunConfig):
+        data["models"] = {
+            role: {name: spec[name] for name in sorted(ROW_FIELDS)} for role, spec in data["models"].items()
+        }
+    return data
 
 
 def profile_names() -> tuple[str, ...]:

@@ -17,6 +17,17 @@ def domain_of(config: RunConfig) -> Domain:
     return _load(config.domain)
 
 
+def with_domain(config: RunConfig, name_or_path: str | None) -> RunConfig:
+    """Returns the configuration with another domain.
+
+    Raises:
+        UserError: there is no such domain.
+    """
+    changed = config if name_or_path is None else config.model_copy(update={"domain": name_or_path})
+    domain_of(changed)
+    return changed
+
+
 @cache
 def _load(name_or_path: str) -> Domain:
     if name_or_path in domain_names():

@@ -46,6 +46,8 @@ class Job:
     seed: int
     limited: bool = False
     """Only some of the source's files are listed."""
+    asks: bool = False
+    """Its step asks models."""
 
     @property
     def dataset(self) -> Dataset:

@@ -89,29 +89,50 @@ def balance_text(count: UnitCount) -> str:
     )
 
 
-CHAIN = (
-    (("list", "files"), ("ingest", "files")),
-    (("ingest", "files"), ("admit", "files")),
-    (("admit", "files"), ("segment", "images")),
-    (("segment", "images"), ("describe", "images")),
-    (("segment", "annotations"), ("describe", "instances")),
-    (("segment", "masks"), ("describe", "instances")),
-    (("describe", "images"), ("synthesize", "images")),
-    (("synthesize", "proposals"), ("judge", "questions")),
-    (("judge", "questions"), ("route", "questions")),
-)
-"""What a stage keeps of a unit is what the next one takes: nothing gets lost between stages either."""
+Unit = tuple[str, str]
+"""Stage and unit."""
 
-ROWS = (
-    ("files", "ingest", "files"),
-    ("images", "admit", "files"),
-    ("segments", "segment", "annotations"),
-    ("segments", "segment", "masks"),
-    ("instances", "describe", "instances"),
-    ("questions", "synthesize", "proposals"),
-    ("samples", "publish", "questions"),
+_CASCADE = (("rubric", "questions"), ("solve", "questions"), ("blind", "questions"), ("check", "questions"))
+
+CHAIN: tuple[tuple[Unit, tuple[tuple[Unit, ...], ...]], ...] = (
+    (("ingest", "files"), ((("list", "files"),),)),
+    (("admit", "files"), ((("ingest", "files"),),)),
+    (("screen", "images"), ((("admit", "files"),),)),
+    (("segment", "images"), ((("screen", "images"),), (("admit", "files"),))),
+    (("describe", "images"), ((("segment", "images"),),)),
+    (("describe", "instances"), ((("segment", "annotations"), ("segment", "masks")),)),
+    (("identify", "images"), ((("segment", "images"),),)),
+    (("synthesize", "images"), ((("describe", "images"),),)),
+    (("draft", "images"), ((("describe", "images"),),)),
+    (("compose", "images"), ((("describe", "images"),),)),
+    (("judge", "questions"), ((("synthesize", "proposals"),),)),
+    (("paraphrase", "questions"), ((("draft", "proposals"),),)),
+    (("check", "questions"), ((("paraphrase", "questions"), ("compose", "written")),)),
+    (("blind", "questions"), tuple((one,) for one in _CASCADE[3:])),
+    (("solve", "questions"), tuple((one,) for one in _CASCADE[2:])),
+    (("rubric", "questions"), tuple((one,) for one in _CASCADE[1:])),
+    (("route", "questions"), (*((one,) for one in _CASCADE), (("judge", "questions"),))),
 )
-"""Table, stage, unit: the rows of the table are what the stage kept of the unit."""
+"""What a stage takes, and what earlier stages keep for it: the first group of them that ran, all together.
+
+Nothing gets lost between stages either.
+"""
+
+ROWS: tuple[tuple[str, tuple[Unit, ...]], ...] = (
+    ("files", (("ingest", "files"),)),
+    ("images", (("admit", "files"),)),
+    ("rich", (("screen", "images"),)),
+    ("segments", (("segment", "annotations"), ("segment", "masks"))),
+    ("instances", (("describe", "instances"),)),
+    ("named", (("identify", "names"),)),
+    ("looks", (("look", "attributes"),)),
+    ("drafts", (("draft", "proposals"),)),
+    ("questions", (("synthesize", "proposals"), ("paraphrase", "questions"), ("compose", "written"))),
+    ("traces", (("trace", "paths"),)),
+    ("audits", (("audit", "groups"),)),
+    ("samples", (("publish", "questions"),)),
+)
+"""Table and what its rows are: all that these stages kept."""
 
 
 def total_counts(manifests: Iterable[ShardManifest]) -> dict[tuple[str, str], UnitCount]:
@@ -132,17 +153,24 @@ def check_run(manifests: Iterable[ShardManifest]) -> tuple[str, ...]:
     for manifest in found:
         rows.update(_rows(manifest))
     problems = [f"{stage}: {balance_text(count)}" for (stage, _), count in totals.items() if count.missing]
-    for source, target in CHAIN:
-        if source in totals and target in totals and totals[source].kept != totals[target].taken:
-            kept, taken = totals[source].kept, totals[target].taken
-            problems.append(f"{source[0]} kept {kept} {source[1]}, but {target[0]} took {taken} {target[1]}")
-    for table, stage, unit in ROWS:
-        if (stage, unit) in totals and rows[table] != totals[stage, unit].kept:
-            problems.append(f"{stage} kept {totals[stage, unit].kept} {unit}, but {table} has {rows[table]} rows")
+    for target, groups in CHAIN:
+        sources = next((ran for group in groups if (ran := [one for one in group if one in totals])), [])
+        kept = sum(totals[source].kept for source in sources)
+        if sources and target in totals and kept != totals[target].taken:
+            problems.append(f"{_told(totals, sources)}, but {target[0]} took {totals[target].taken} {target[1]}")
+    for table, units in ROWS:
+        sources = [one for one in units if one in totals]
+        kept = sum(totals[source].kept for source in sources)
+        if sources and rows[table] != kept:
+            problems.append(f"{_told(totals, sources)}, but {table} has {rows[table]} rows")
     dropped = sum(count.dropped_total for count in totals.values())
     if rows["drops"] != dropped:
         problems.append(f"the stages dropped {dropped} records, but drops has {rows['drops']} rows")
     return tuple(problems)
+
+
+def _told(totals: dict[Unit, UnitCount], sources: list[Unit]) -> str:
+    return " and ".join(f"{stage} kept {totals[stage, unit].kept} {unit}" for stage, unit in sources)
 
 
 def _rows(manifest: ShardManifest) -> Counter[str]:

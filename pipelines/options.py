@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pipelines.bucket import place
 from pipelines.coco_file import read_category_names
-from pipelines.config import RunConfig, hash_config
+from pipelines.config import RunConfig, hash_config, row_data
 from pipelines.dataset_info import FILE_NAME, DatasetInfo
 from pipelines.errors import UserError
 from pipelines.listing import Listed, default_shard_size, list_files
@@ -105,9 +105,10 @@ def _common(options: RunOptions, file_count: int) -> dict[str, object]:
         "seed": options.seed,
         "segmenter": segmenter_digest(options.config),
         "shard_size": options.shard_size or _standing_shard_size(options.out) or default_shard_size(file_count),
-        "config": options.config.model_dump(mode="json"),
+        "config": options.config.model_dump(mode="json", exclude={"models"})
+        | {"models": row_data(options.config)["models"]},
         "config_hash": hash_config(options.config),
-        "versions": stage_versions(),
+        "versions": stage_versions(options.config),
     }
 
 

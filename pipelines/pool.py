@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -17,6 +17,9 @@ from pipelines.job import Job
 from pipelines.opening import hold_worker_lock
 from pipelines.process import process_shard
 from schemas.manifest import ShardManifest
+
+ASKING_AT_ONCE = 4
+"""Shards that ask models at the same time."""
 
 
 class Pool:
@@ -58,7 +61,7 @@ class Pool:
         Raises:
             UserError: the worker process died.
         """
-        if self._executor is None:
+        if self._executor is None or job.asks:
             return process_shard(job)
         return _result(self._executor.submit(process_shard, job))
 
@@ -66,6 +69,12 @@ class Pool:
         """Yields the manifests of the jobs as they are done."""
         if self._executor is None:
             yield from map(process_shard, jobs)
+            return
+        if jobs and jobs[0].asks:  # here is the client; threads, because asking is waiting
+            with ThreadPoolExecutor(min(ASKING_AT_ONCE, len(jobs))) as threads:
+                yield from (
+                    future.result() for future in as_completed([threads.submit(process_shard, job) for job in jobs])
+                )
             return
         for future in as_completed([self._executor.submit(process_shard, job) for job in jobs]):
             yield _result(future)

@@ -28,7 +28,7 @@ def process_shard(job: Job) -> ShardManifest:
 
 def _do(job: Job) -> ShardManifest:
     started = time.perf_counter()
-    outcome = step_named(job.stage).run(job)
+    outcome = step_named(job.stage, job.config).run(job)
     return job.dataset.commit(
         ShardManifest(
             stage=job.stage,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines.asking import use_models
 from pipelines.config import RunConfig
 from pipelines.dataset_info import DatasetInfo
 from pipelines.errors import ConservationError
@@ -16,13 +17,14 @@ from pipelines.job import Job
 from pipelines.lease import check_lease
 from pipelines.ledger import check_run
 from pipelines.listing import LIST, Listed, commit_listing, list_files, plan_listing
+from pipelines.model_choice import open_models
 from pipelines.opening import open_for_run
 from pipelines.options import Asked, RunOptions, check_options
 from pipelines.progress import Silent, Watcher
 from pipelines.run_log import logged_run
 from pipelines.runners import open_runner
 from pipelines.scene_source import render_once
-from pipelines.steps import STEPS, Committed, Step, plan_jobs, source_folder
+from pipelines.steps import Committed, Step, plan_jobs, source_folder, steps_of
 from pipelines.store import Dataset
 from schemas.manifest import ShardManifest
 
@@ -81,7 +83,9 @@ def open_run(options: RunOptions, asked: Asked, watcher: Watcher) -> Iterator[Ru
         if asked.info.scene_count is not None:
             render_once(dataset, asked.info, options.config, options.workers, watcher)
             files = list_files(source_folder(dataset.root, asked.info), None)
-        yield Run(dataset, asked.info, files, options.config)
+        models = open_models(dataset, asked.info, options.config)
+        with use_models(dataset.root, models):
+            yield Run(dataset, asked.info, files, options.config)
 
 
 def produce(run: Run, execute: Execute, watcher: Watcher) -> RunResult:
@@ -92,7 +96,7 @@ def produce(run: Run, execute: Execute, watcher: Watcher) -> RunResult:
     listing = plan_listing(run.dataset, run.files, run.info.shard_size, follow)
     committed.add([commit_listing(run.dataset, listing, follow)])
     with logged_run(run.dataset, watcher, run.flow_run) as watcher:
-        for step in STEPS:
+        for step in steps_of(run.config):
             jobs = plan_jobs(step, run.dataset.root, run.info, run.config, committed)
             standing = _standing(run.dataset, step, jobs)
             pending = [job for job in jobs if job.shard not in standing]
@@ -122,7 +126,7 @@ def is_finished(run: Run) -> bool:
     if follow and [manifest.key for manifest in run.dataset.manifests(LIST)] != [listing.key]:
         return False
     committed.add([commit_listing(run.dataset, listing)])
-    for step in STEPS:
+    for step in steps_of(run.config):
         jobs = plan_jobs(step, run.dataset.root, run.info, run.config, committed)
         standing = {manifest.key: manifest for manifest in run.dataset.manifests(step.name) if not manifest.failures}
         if any(job.key not in standing for job in jobs):

@@ -155,6 +155,7 @@ def _solve_in_views(job: Job, scenes: dict[str, Scene], questions: Sequence[Ques
 
 
 def decision_drop(decision: Decision) -> Drop:
+    """Returns the drop of a question that the quotas leave out."""
     return Drop(
         stage="route",
         id=decision.question_id,

@@ -39,7 +39,8 @@ def scenes_of(job: Job) -> Iterator[Scene]:
     images = "screen/rich" if "screen/rich" in job.inputs else "admit/images"
     names = (images, "describe/instances", "describe/categories", "annotate-import/source_annotations")
     looks = job.inputs.get("look/looks", ())
-    return read_scenes(job.dataset, SceneParts(*(job.inputs[name] for name in names), looks, images.split("/")[1]))
+    parts = [job.inputs[name] for name in names]
+    return read_scenes(job.dataset, SceneParts(parts[0], parts[1], parts[2], parts[3], looks, images.split("/")[1]))
 
 
 def read_scenes(dataset: Dataset, parts: SceneParts) -> Iterator[Scene]:

@@ -14,10 +14,12 @@ from pipelines import admit, annotate, question_steps, shard_steps
 from pipelines.bucket import place
 from pipelines.config import RunConfig, hash_config
 from pipelines.dataset_info import DatasetInfo
+from pipelines.domains import domain_of
 from pipelines.job import Job, Outcome
 from pipelines.listing import LIST, LIST_VERSION
 from pipelines.parts import digest_of
 from schemas.manifest import WHOLE_DATASET, Part, ShardManifest
+from stages.prompts import prompts_digest
 
 SCENES_FOLDER = "scenes"
 SCENES_SOURCE = f"{SCENES_FOLDER}/images"
@@ -38,6 +40,8 @@ class Step(NamedTuple):
     """Sees all shards at once."""
     loads_models: bool = False
     """Opens a model in the process that does it: runners with GPUs give it one."""
+    asks: bool = False
+    """Asks models, so that it runs where their client is: in the parent process."""
 
 
 _FILES = f"{LIST}/sources"
@@ -77,14 +81,23 @@ STEPS = (
 """Synthesize depends on the whole configuration because its rows carry the hash of it."""
 
 
-def stage_versions() -> dict[str, int]:
+def steps_of(config: RunConfig) -> tuple[Step, ...]:
+    """Returns the steps of a run: by code alone, or with the models of a style."""
+    if config.style == "program":
+        return STEPS
+    from pipelines.model_plan import model_steps  # it is made of these steps
+
+    return model_steps(config, STEPS)
+
+
+def stage_versions(config: RunConfig) -> dict[str, int]:
     """Returns VERSION of every step."""
-    return {LIST: LIST_VERSION, **{step.name: step.version for step in STEPS}}
+    return {LIST: LIST_VERSION, **{step.name: step.version for step in steps_of(config)}}
 
 
-def step_named(name: str) -> Step:
+def step_named(name: str, config: RunConfig) -> Step:
     """Returns the step of that name."""
-    return next(step for step in STEPS if step.name == name)
+    return next(step for step in steps_of(config) if step.name == name)
 
 
 def source_folder(root: Path, info: DatasetInfo) -> Path:
@@ -125,6 +138,8 @@ def plan_jobs(step: Step, root: Path, info: DatasetInfo, config: RunConfig, comm
     config_hash = hash_config(config if step.section is None else getattr(config, step.section))
     annotations = None if info.annotations is None else place(info.annotations)
     outside = {"annotate-import": info.annotations_sha256, "segment": info.segmenter}.get(step.name)
+    if step.asks:
+        outside = digest_of(prompts_digest(), domain_of(config).model_dump_json())
     jobs = []
     for shard in (WHOLE_DATASET,) if step.whole else committed.shards():
         inputs = {name: committed.parts(name, shard) for name in step.reads}
@@ -145,6 +160,7 @@ def plan_jobs(step: Step, root: Path, info: DatasetInfo, config: RunConfig, comm
                 config=config,
                 seed=info.seed,
                 limited=info.limit is not None,
+                asks=step.asks,
             )
         )
     return jobs

@@ -84,7 +84,7 @@ def _second_answers(scenes: Sequence[Scene], questions: Sequence[Question]) -> l
 def _verdicts(
     index: SceneIndex, question: Question, answer: int | str | None, config: JudgeConfig
 ) -> Iterator[Verdict]:
-    if not question.program:
+    if not question.program and question.wording is Wording.WRITTEN:
         yield from _unproved(question)
         return
     if isinstance(answer, str):

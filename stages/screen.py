@@ -21,8 +21,8 @@ from schemas.verdict import Outcome
 from stages.asking import Wanted, make_request, whole
 from stages.domains import Domain
 from stages.intervals import Interval, wilson
-from stages.seeds import is_chosen
 from stages.parsing.reply import Reply, Unreadable, read_reply
+from stages.seeds import is_chosen
 
 VERSION = 1
 

@@ -14,6 +14,7 @@ from pipelines.job import Job, Outcome
 from pipelines.ledger import Ledger
 from pipelines.question_steps import verdict_drop
 from pipelines.scene_reader import by_image, scenes_of
+from schemas.calibration import Calibration
 from schemas.drop import Drop, DropReason
 from schemas.model_request import ModelRequest, ModelRole
 from schemas.question import Question
@@ -128,8 +129,8 @@ def _attempt(job: Job, views: Sequence[View], reason: DropReason) -> Outcome:
             ledger.drop("questions", [_verdict_drop(job.stage, verdict, reason)])
     ledger.fail("questions", len(out))
     rollouts = [rollout for name, rows in found.items() if name not in out for rollout in rows]
-    tables = {"rollouts": rollouts, "verdicts": verdicts, "replies": list(asker.replies.values())}
-    return job.finish(ledger, tables)
+    replies = list(asker.replies.values())
+    return job.finish(ledger, {"rollouts": rollouts, "verdicts": verdicts, "replies": replies})
 
 
 def _rounds(
@@ -193,7 +194,7 @@ def rubric(job: Job) -> Outcome:
     margins = job.config.synthesize.margins
     scenes = {scene.image.image_id: scene for scene in scenes_of(job) if scene.image.image_id in asked}
     verdicts: list[Verdict] = []
-    calibrations = []
+    calibrations: list[Calibration] = []
     model = asker.name(ModelRole.JUDGE)
     for start in range(0, len(questions), config.batch):
         members = questions[start : start + config.batch]
@@ -219,8 +220,8 @@ def rubric(job: Job) -> Outcome:
                 ledger.drop("questions", [_rubric_drop(job.stage, question, failed)])
             else:
                 ledger.keep("questions")
-    tables = {"verdicts": verdicts, "calibration": calibrations, "replies": list(asker.replies.values())}
-    return job.finish(ledger, tables)
+    replies = list(asker.replies.values())
+    return job.finish(ledger, {"verdicts": verdicts, "calibration": calibrations, "replies": replies})
 
 
 def _judge_cases(job: Job, asker: Asker, cases: Sequence[Case]) -> tuple[dict[str, Judgement | Unreadable], set[str]]:

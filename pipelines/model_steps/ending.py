@@ -43,7 +43,7 @@ from stages.trace import (
 
 
 def route(job: Job) -> Outcome:
-    """Questions that nobody failed: accepted within the quotas where all passed them, to people where one was silent."""
+    """Questions that nobody failed: accepted within the quotas where all passed, to people where one was silent."""
     ledger = Ledger(job.stage)
     verdicts = _verdicts(job)
     questions = [question for question in questions_of(job) if _is_left(question, verdicts, job)]

@@ -1,6 +1,6 @@
 """Questions by models: certified programs said in other words, and questions that a model writes and code executes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from pipelines.question_steps import make_questions
 from pipelines.scene_reader import scenes_of
 from schemas.drop import Drop, DropReason
 from schemas.model_reply import ModelReply
-from schemas.model_request import ModelRole
+from schemas.model_request import ModelRequest, ModelRole
 from schemas.program import Program, written_id_of
 from schemas.question import Question
 from schemas.scene import Scene
@@ -71,8 +71,10 @@ def paraphrase(job: Job) -> Outcome:
     read = {one.question_id: read_question(words, lexicons[one.image_id]) for one, words in texts}
     unread = [(one, words) for one, words in texts if needs_parser(read[one.question_id])]
     asked = [ask_program(words, lexicons[one.image_id], one.question_id, domain) for one, words in unread]
-    answers = asker.read(asked, [read_program] * len(asked))
-    parsed: dict[str, Parsed] = {one.question_id: value for (one, _), (_, value) in zip(unread, answers, strict=True)}
+    answers = _ask_programs(asker, asked)
+    parsed: dict[str, Parsed] = {}
+    for (one, _), (_, meaning) in zip(unread, answers, strict=True):
+        parsed[one.question_id] = meaning
     by = (asker.name(ModelRole.GENERATOR), load_prompt("paraphrase").sha256)
     ship = {question.question_id: question for question in drafts}
     for question, (reply, words) in zip(chosen, found, strict=True):
@@ -90,8 +92,14 @@ def paraphrase(job: Job) -> Outcome:
         else:
             ledger.keep("paraphrases")
             ship[name] = result
-    tables = {"questions": list(ship.values()), "replies": list(asker.replies.values())}
-    return job.finish(ledger, tables)
+    return job.finish(ledger, {"questions": list(ship.values()), "replies": list(asker.replies.values())})
+
+
+def _ask_programs(
+    asker: Asker, requests: Sequence[ModelRequest]
+) -> list[tuple[ModelReply, Program | Unclear | Unreadable]]:
+    readers: list[Callable[[str], Program | Unclear | Unreadable]] = [read_program] * len(requests)
+    return asker.read(requests, readers)
 
 
 class _Asked(NamedTuple):
@@ -208,7 +216,7 @@ def _parse(
         one, written = texts[number]
         question_id = written_id_of(one.scene.image.image_id, written.text)
         requests.append(ask_program(written.text, lexicon_of(one.scene), question_id, domain))
-    return dict(zip(chosen, asker.read(requests, [read_program] * len(requests)), strict=True))
+    return dict(zip(chosen, _ask_programs(asker, requests), strict=True))
 
 
 def _prove(

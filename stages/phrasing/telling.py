@@ -183,7 +183,7 @@ class _Teller:
         return f"It is {self._named(number)}."
 
     def _counted(self, number: int) -> str:
-        self.narrator.last = self.narrator.told[-1]
+        self.narrator.last = self.narrator.told[-1] if self.narrator.told else None
         return self.narrator.number_phrase(number)
 
 

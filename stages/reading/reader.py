@@ -28,6 +28,9 @@ _RELATIONS = ("related", "same_attribute", "between", "closer")
 _ORDINALS = {ordinal_word(n): n for n in range(1, 13)}
 
 
+UNUSED = "a thing that it establishes is never used"
+
+
 class Unread(NamedTuple):
     """Why a text has no program here."""
 
@@ -54,7 +57,7 @@ def read_question(text: str, lexicon: Lexicon) -> Program | Unread:
     reader = _Reader(lexicon)
     found = {normal_form(program): program for program in islice(reader.readings(sentences, ()), _MAX_READINGS)}
     if not found:
-        return Unread("a sentence is none of the engine's")
+        return Unread(UNUSED if reader.unused else "a sentence is none of the engine's")
     if len(found) > 1:
         return Unread(f"it can be read in {len(found)} ways")
     return next(iter(found.values()))
@@ -70,6 +73,8 @@ class _Reader:
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
+        self.unused = False
+        """Something was read that leaves an established thing unused."""
 
     def readings(self, sentences: list[str], story: _Story) -> Iterator[Program]:
         if not sentences:
@@ -77,7 +82,9 @@ class _Reader:
         if len(sentences) <= 2:
             for number in self.asks(" ".join(sentences), story):
                 program = to_program(number)
-                if _is_sound(program):
+                if not _uses_all(number, story):
+                    self.unused = True
+                elif _is_sound(program):
                     yield program
         for told in self.introductions(sentences[0], story):
             yield from self.readings(sentences[1:], (*story, told))
@@ -305,6 +312,18 @@ def _unlisted(text: str, conjunction: str) -> list[str]:
     """Returns the parts of "a, b or c"; the text itself where it is no list."""
     first, mark, last = text.rpartition(f" {conjunction} ")
     return [*first.split(", "), last] if mark else [text]
+
+
+def _uses_all(number: Expression, story: _Story) -> bool:
+    """Returns whether the answer depends on everything that was established."""
+    seen: set[Expression] = set()
+    waiting = [number]
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            waiting += node.inputs
+    return all(told.one in seen for told in story)
 
 
 def _is_sound(program: Program) -> bool:

@@ -169,8 +169,8 @@ def test_stricter_bounds_fail_what_looser_ones_passed() -> None:
 
 
 def test_shorter_variants_need_neither_both_kinds_nor_the_least_number_of_hops() -> None:
-    config = CertifyConfig(min_hops=3, max_hops=6)
-    assert bounds_for(FULL, config) == config
+    config = JudgeConfig(certify=CertifyConfig(min_hops=3, max_hops=6))
+    assert bounds_for(FULL, config) == config.certify
     single = next(q for q in QUESTIONS if q.variant is Variant.SINGLE)
     assert (bounds_for(single, config).min_hops, bounds_for(single, config).both_kinds) == (1, False)
     pretended = single.model_copy(update={"variant": Variant.FULL})
