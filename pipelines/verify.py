@@ -47,6 +47,9 @@ REFERENCES = {
 """What must not exist, and the rows that would show it."""
 
 
+CODE_JUDGES = frozenset({"second_executor", "certificates", "text_rules"})
+
+
 class ShardCheck(NamedTuple):
     """What was recomputed of one shard."""
 
@@ -152,7 +155,8 @@ def check_shard(root: Path, config: JudgeConfig, tables: dict[str, list[Part]]) 
     scenes = list(read_scenes(dataset, parts))
     questions = list(dataset.records("questions", Question, tables["questions"]))
     found = recheck(scenes, questions, config)
-    said = dataset.read("verdicts", tables.get("verdicts", []), ["question_id", "judge", "outcome"]).to_pylist()
+    verdicts = dataset.read("verdicts", tables.get("verdicts", []), ["question_id", "judge", "outcome"]).to_pylist()
+    said = [row for row in verdicts if row["judge"] in CODE_JUDGES]  # what a model said cannot be said again by code
     rejected = {row["question_id"] for row in said if row["outcome"] != "pass"}
     passed = {row["question_id"] for row in said} - rejected
     wrong = {mismatch.question_id for mismatch in found.mismatches}

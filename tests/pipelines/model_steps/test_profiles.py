@@ -33,10 +33,10 @@ def small(profile: str) -> RunConfig:
     return config.model_copy(update=update)
 
 
-def run(profile: str, served: Served, source: tuple[Path, Path], out: Path, shard_size: int = 5) -> Dataset:
+def run(profile: str, served: Served, source: tuple[Path, Path], out: Path, shard_size: int = 4) -> Dataset:
     config = with_models(small(profile), served.flags)
     images, annotations = source
-    options = RunOptions(out=out, config=config, source=images, annotations=annotations, shard_size=shard_size)
+    options = RunOptions(out=out, config=config, source=images, annotations=annotations, limit=7, shard_size=shard_size)
     produce_plain(options)
     return Dataset.open(out)
 
