@@ -47,4 +47,4 @@ def test_every_section_is_frozen() -> None:
     assert isinstance(config, Record)
     for name in RunConfig.model_fields:
         value = getattr(config, name)
-        assert isinstance(value, (str, dict)) or value.model_config.get("frozen")
+        assert isinstance(value, (str, bool, dict)) or value.model_config.get("frozen")
