@@ -124,9 +124,9 @@ def run(  # noqa: PLR0913 - options of the main command
     """
     from pipelines.bucket import place
     from pipelines.config import load_profile, with_per_image
-    from pipelines.observers import watching
     from pipelines.domains import with_domain
     from pipelines.model_choice import with_models
+    from pipelines.observers import watching
     from pipelines.options import RunOptions
     from pipelines.packages import assert_own_packages
     from pipelines.runners import RunnerChoice

@@ -96,7 +96,9 @@ class RayRunner:
         Raises:
             UserError: the job's workers died again and again, or the cluster is gone.
         """
-        gpus = self._gpus if step_named(job.stage).loads_models else 0.0
+        if job.asks:  # the client of the models is in this process
+            return process_shard(job)
+        gpus = self._gpus if step_named(job.stage, job.config).loads_models else 0.0
         idle = self._workers_with(gpus)
         while True:
             worker = idle.get()
