@@ -16,7 +16,7 @@ from schemas.record import Record
 from stages.masks import BoolMask
 from stages.segmenters.crops import Reading
 from stages.segmenters.one_mask import Thing
-from stages.segmenters.protocol import Floats
+from stages.segmenters.protocol import Evidence, Floats
 
 
 class TrustConfig(Record):
@@ -32,6 +32,9 @@ class TrustConfig(Record):
     """Greatest share of the picture whose cells show a thing that no mask covers."""
     min_shown: float = Field(default=0.5, ge=0, le=1)
     """Least mean probability of a thing under any mask."""
+    max_spread: float = Field(default=0.4, ge=0)
+    """Greatest spread of where a mask's cells say that its centre is, in units of the root of its area: cells of two
+    things taken for one point to two places."""
     views: tuple[str, ...] = ("flip", "crop")
     """Harmless views that must show the same things."""
     view_iou: float = Field(default=0.75, ge=0, le=1)
@@ -46,7 +49,7 @@ class Seen(NamedTuple):
     """By attribute, category among them."""
 
 
-def doubt_of(seen: Sequence[Seen], foreground: Floats | None, trust: TrustConfig) -> str | None:
+def doubt_of(seen: Sequence[Seen], evidence: Evidence | None, trust: TrustConfig) -> str | None:
     """Returns what is doubtful about the scene, the first that is found, or None."""
     for one in seen:
         mask = one.thing.found.quality * one.thing.found.stability
@@ -55,14 +58,31 @@ def doubt_of(seen: Sequence[Seen], foreground: Floats | None, trust: TrustConfig
             return f"mask {one.thing.order} is trusted with {mask:.2f}, less than {trust.min_mask}"
         if category.confidence < trust.min_category:
             return f"a {category.value} is sure to {category.confidence:.3f}, less than {trust.min_category}"
-    if foreground is None:
+    if evidence is None:
         return None
-    unexplained, least = explained(seen, foreground)
+    unexplained, least = explained(seen, evidence.thing)
     if unexplained > trust.max_unexplained:
         return f"{unexplained:.2%} of the picture shows a thing without a mask, above {trust.max_unexplained:.2%}"
     if least < trust.min_shown:
         return f"under one mask the cells show a thing with {least:.2f} on average, less than {trust.min_shown}"
+    spread = max((spread_of(one.thing.mask, evidence) for one in seen), default=0.0)
+    if spread > trust.max_spread:
+        return f"the cells of one mask point to centres {spread:.2f} of its size apart, more than {trust.max_spread}"
     return None
+
+
+def spread_of(mask: BoolMask, evidence: Evidence) -> float:
+    """Returns how far apart the centres lie that the cells of a mask point to, in units of the root of its area.
+
+    It is the distance from their median that one in ten exceeds; 0 for a mask of no whole cell.
+    """
+    _, height, width = evidence.way.shape
+    rows, columns = np.nonzero(_shrunk(mask, height, width) > 0.5)
+    if not len(rows):
+        return 0.0
+    x, y = columns + evidence.way[0, rows, columns], rows + evidence.way[1, rows, columns]
+    away = np.hypot(x - np.median(x), y - np.median(y)) / np.sqrt(len(rows))
+    return float(np.quantile(away, 0.9))
 
 
 def explained(seen: Sequence[Seen], foreground: Floats) -> tuple[float, float]:

@@ -26,7 +26,7 @@ from stages.segmenters.embedded import Embedded
 from stages.segmenters.one_mask import Thing, TurnedAway, things_of
 from stages.segmenters.onnx_graphs import WEIGHTS, Graphs, as_input, open_graphs
 from stages.segmenters.opening import AnnotationsConfig, PerceivingConfig, open_segmenter
-from stages.segmenters.protocol import EVERYTHING, Floats, Found, Pixels, Prompts, Segmenter, SegmenterError
+from stages.segmenters.protocol import EVERYTHING, Evidence, Found, Pixels, Prompts, Segmenter, SegmenterError
 from stages.spans import spans_of
 from stages.views import view_of
 
@@ -55,9 +55,9 @@ class Eyes(NamedTuple):
     """Whether a picture that is not like rendered scenes is refused: the embedded segmenter sees nothing in it."""
 
     @property
-    def foreground(self) -> Callable[[Pixels], Floats | None]:
-        """Gives the probability of a thing per cell, None where the segmenter does not say."""
-        return self.segmenter.foreground if isinstance(self.segmenter, Embedded) else lambda _: None
+    def evidence(self) -> Callable[[Pixels], Evidence | None]:
+        """Gives what every cell shows, None where the segmenter does not say."""
+        return self.segmenter.evidence if isinstance(self.segmenter, Embedded) else lambda _: None
 
 
 class Ask(NamedTuple):
@@ -104,9 +104,10 @@ def open_eyes(config: PerceivingConfig, prompted: bool) -> Eyes:
     if prompted or bool(getattr(config, "nouns", False)):
         return Eyes(segmenter, None, strict=False)
     namer = segmenter.graphs if isinstance(segmenter, Embedded) else open_graphs(WEIGHTS)
-    if namer.crops is None:
+    strict = isinstance(segmenter, Embedded)
+    if strict and namer.crops is None:
         raise SegmenterError("the weights hold no crop classifier (crops.onnx): nothing could name what is found")
-    return Eyes(segmenter, namer, strict=isinstance(segmenter, Embedded))
+    return Eyes(segmenter, namer if namer.crops is not None else None, strict)
 
 
 def perceive(image: Image, pixels: Pixels, eyes: Eyes, ask: Ask, config: SegmentConfig) -> Perception:
@@ -131,7 +132,7 @@ def look(pixels: Pixels, eyes: Eyes, ask: Ask, config: SegmentConfig) -> Looked:
         raise ValueError("nothing names what these eyes see")
     things, turned = _look(pixels, eyes.segmenter, ask, config)
     seen = name_things(pixels, things, eyes.namer)
-    doubt = doubt_of(seen, eyes.foreground(pixels), config.trust)
+    doubt = doubt_of(seen, eyes.evidence(pixels), config.trust)
     views = {}
     for name in config.trust.views if doubt is None else ():
         views[name] = _seen_in_view(name, pixels, eyes, config)

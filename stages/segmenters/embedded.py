@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from schemas.record import Record
 from stages.segmenters.everything import GridConfig, Probe, best_answers, find_everything
 from stages.segmenters.onnx_graphs import WEIGHTS, Graphs, as_input, open_graphs
-from stages.segmenters.protocol import Floats, Found, Pixels, Prompts, check_prompts
+from stages.segmenters.protocol import Evidence, Floats, Found, Pixels, Prompts, check_prompts
 
+_WAY = 64
+"""Pixels of the square that the model's unit of distance stands for."""
 SIDE = 256
 """The picture is squeezed into a square of this side."""
 
@@ -57,9 +59,11 @@ class Embedded(NamedTuple):
         channels = np.asarray(square, dtype=np.float32).transpose(2, 0, 1)
         return self.graphs.encoder.run({self.graphs.encoder.inputs[0]: as_input(channels[None])})
 
-    def foreground(self, picture: Pixels) -> Floats | None:
-        """Returns ``(h, w)`` the probability that a cell shows a thing; None where these weights do not say."""
-        return _thing_of(self.encode(picture))
+    def evidence(self, picture: Pixels) -> Evidence | None:
+        """Returns what every cell of the picture shows; None where these weights do not say."""
+        maps = self.encode(picture)
+        thing = _thing_of(maps)
+        return None if thing is None else Evidence(thing, maps["dense"][0, 2:4] * (_WAY * thing.shape[0] / SIDE))
 
     def _find_in(self, picture: Pixels, asked: Prompts) -> list[Found]:
         height, width = picture.shape[:2]

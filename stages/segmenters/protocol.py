@@ -42,6 +42,15 @@ class Found(NamedTuple):
         return self.logits[:rows, :columns] > 0
 
 
+class Evidence(NamedTuple):
+    """What each cell of a picture shows, whatever masks are found: ``h`` x ``w`` cells that cover it."""
+
+    thing: Floats
+    """``(h, w)``: probability of a thing."""
+    way: Floats
+    """``(2, h, w)``: way from the cell to the centre of its thing, x and y, in cells."""
+
+
 class Prompts(NamedTuple):
     """What to look for in one picture: everything where nothing is named. One kind at a time."""
 

@@ -14,11 +14,10 @@ from schemas.record import Record
 from stages.segmenters.everything import GridConfig, Probe, best_answers, find_everything
 from stages.segmenters.lent_torchvision import import_segment_anything
 from stages.segmenters.protocol import Floats, Found, Pixels, Prompts, SegmenterError, check_prompts
+from stages.segmenters.sam_shapes import build_for
 from stages.segmenters.torch_runtime import Device, Place, load_state, normalised, place_of
 
 KIND = "segment-anything"
-_BLOCKS = {12: "vit_b", 24: "vit_l", 32: "vit_h"}
-"""Blocks of the encoder by the registry's name of it."""
 
 
 class SamConfig(Record):
@@ -27,8 +26,6 @@ class SamConfig(Record):
     kind: Literal["segment-anything"] = "segment-anything"
     checkpoint: str = ""
     """File of weights: Meta's .pth, or the same as .safetensors."""
-    architecture: Literal["auto", "vit_b", "vit_l", "vit_h"] = "auto"
-    """auto: told from the number of blocks in the checkpoint."""
     device: Device = "auto"
     half: bool = True
     """Half precision where there is an accelerator."""
@@ -136,13 +133,12 @@ def open_sam(config: SamConfig) -> Sam:
         )
     path = Path(config.checkpoint)
     state = load_state(path, KIND)
-    architecture = config.architecture if config.architecture != "auto" else architecture_of(state, path)
-    model = package.sam_model_registry[architecture](checkpoint=None)
     try:
+        model = build_for(state, package.modeling)
         model.load_state_dict(state, strict=True)
-    except RuntimeError as error:
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
         told = " ".join(str(error).split())
-        raise SegmenterError(f"{path} holds no weights of {architecture}: {told:.140}") from None
+        raise SegmenterError(f"{path} holds no weights of a SAM image encoder and decoder: {told:.120}") from None
     return to_segmenter(model, path.stem, config)
 
 
@@ -152,12 +148,3 @@ def to_segmenter(model: Any, label: str, config: SamConfig) -> Sam:  # noqa: ANN
     model = model.eval().to(place.device, place.dtype)
     model.prompt_encoder.float()  # its position code is computed in single precision whatever it is given
     return Sam(model, label, place, config.grid)
-
-
-def architecture_of(state: dict[str, Any], path: Path) -> str:
-    """Returns the registry's name of the encoder whose weights these are."""
-    blocks = {int(name.split(".")[2]) for name in state if name.startswith("image_encoder.blocks.")}
-    if len(blocks) not in _BLOCKS:
-        known = ", ".join(f"{name} ({count})" for count, name in _BLOCKS.items())
-        raise SegmenterError(f"{path} has {len(blocks)} encoder blocks; known are {known}")
-    return _BLOCKS[len(blocks)]

@@ -3,6 +3,7 @@ import numpy as np
 from stages.doubt import Seen, TrustConfig, doubt_of, match_views
 from stages.segmenters.crops import Reading
 from stages.segmenters.one_mask import Thing
+from stages.segmenters.protocol import Evidence
 from tests.makers import draw_boxes
 from tests.stages.segmenters.drawn import boxed
 
@@ -16,7 +17,10 @@ def seen(box=(20, 20, 80, 80), category="cup", confidence=0.99, quality=0.9, col
 
 def shown(*boxes):
     """Returns a 64 x 64 foreground that shows things in those boxes of a 128 x 128 picture."""
-    return draw_boxes(*boxes, width=128, height=128)[::2, ::2].astype(np.float32)
+    thing = draw_boxes(*boxes, width=128, height=128)[::2, ::2].astype(np.float32)
+    return Evidence(
+        thing, np.stack([24.5 - np.indices((64, 64))[1], 24.5 - np.indices((64, 64))[0]]).astype(np.float32)
+    )
 
 
 def test_a_scene_that_is_seen_surely_raises_no_doubt():
@@ -29,6 +33,12 @@ def test_each_sign_of_doubt_is_told():
     assert "a cup is sure to 0.500" in doubt_of([seen(confidence=0.5)], None, TRUST)
     assert "shows a thing without a mask" in doubt_of([seen()], shown((20, 20, 80, 80), (90, 90, 110, 110)), TRUST)
     assert "on average" in doubt_of([seen()], shown((20, 20, 40, 40)), TRUST)
+
+
+def test_cells_of_one_mask_that_point_to_two_centres_are_doubtful():
+    evidence = shown((20, 20, 80, 80))
+    evidence.way[0, :, 25:] += 30
+    assert "point to centres" in doubt_of([seen()], evidence, TRUST)
 
 
 def test_a_scene_without_things_is_doubtful_only_where_something_shows():

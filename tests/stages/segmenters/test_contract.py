@@ -3,6 +3,7 @@
 import os
 import pickle
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ pytestmark = pytest.mark.models
 torch = pytest.importorskip("torch")
 
 GRID = GridConfig(sides=(4, 6), min_quality=0, min_stability=0, batch=8)
-KINDS = ("embedded", "segment-anything", "sam1", "sam2", "sam3")
+KINDS = ("embedded", "segment-anything", "own", "sam1", "sam2", "sam3")
+COCO = Path(__file__).resolve().parents[4] / "shared" / "coco" / "images"
 POINTS = Prompts(points=np.array([[30.0, 40.0], [100.0, 20.0], [5.0, 90.0]]))
 BOXES = Prompts(boxes=np.array([[10.0, 10.0, 60.0, 60.0], [80.0, 5.0, 120.0, 90.0]]))
 NOUNS = Prompts(nouns=("cat", "dog"))
@@ -45,11 +47,19 @@ def sam_model():
 
 
 @pytest.fixture(scope="session")
-def opened(tmp_path_factory, sam_model):
+def checkpoint(tmp_path_factory, sam_model):
+    path = tmp_path_factory.mktemp("weights") / "tiny.pth"
+    torch.save(sam_model.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def opened(tmp_path_factory, sam_model, checkpoint):
     """Every back-end, each from what it saved and could load again without a network."""
     folder = tmp_path_factory.mktemp("checkpoints")
     os.environ["HF_HUB_OFFLINE"] = "1"
     configs = (
+        SamConfig(checkpoint=str(checkpoint), grid=GRID),
         EmbeddedConfig(weights=str(tiny_models.save_graphs(folder / "graphs")), grid=GRID),
         Sam1Config(checkpoint=str(tiny_models.save_sam1(sam_model, folder / "sam1")), grid=GRID),
         Sam2Config(checkpoint=str(tiny_models.save_sam2(folder / "sam2")), grid=GRID),
@@ -61,7 +71,16 @@ def opened(tmp_path_factory, sam_model):
         ),
     )
     found = {config.kind: open_segmenter(config) for config in configs}
-    return found | {"segment-anything": to_segmenter(sam_model, "tiny", SamConfig(grid=GRID))}
+    return found | {"own": to_segmenter(own_model(), "own", SamConfig(grid=GRID))}
+
+
+def own_model():
+    """Returns the model that ships with the package, with its weights, in the shape of `segment_anything`."""
+    from stages.segmenters.onnx_graphs import WEIGHTS
+    from training.model import to_sam
+    from training.weights import open_model
+
+    return to_sam(open_model(WEIGHTS))
 
 
 @pytest.fixture(params=KINDS)
@@ -132,7 +151,7 @@ def test_a_prompt_it_does_not_understand_is_refused(segmenter, pictures):
 
 
 def test_it_names_itself(segmenter):
-    assert segmenter.name.partition("/")[0] in KINDS and "@" in segmenter.name
+    assert segmenter.name.partition("/")[0] in set(KINDS) - {"own"} and "@" in segmenter.name
 
 
 def test_nouns_are_answered_each_by_its_name_and_pictures_are_seen_once(opened, pictures, monkeypatch):
@@ -175,15 +194,45 @@ def test_masks_are_those_of_the_package_itself(opened, sam_model, pictures):
         assert same.mean() > 0.97
 
 
-def test_registered_architecture_is_told_from_the_checkpoint(tmp_path, pictures):
+@pytest.mark.parametrize(("name", "width", "depth"), [("vit_b", 768, 12), ("vit_l", 1024, 24), ("vit_h", 1280, 32)])
+def test_the_published_shapes_are_told_from_their_weights(name, width, depth):
     from stages.segmenters.lent_torchvision import import_segment_anything
+    from stages.segmenters.sam_shapes import build_for
 
+    package = import_segment_anything()
     with torch.device("meta"):
-        shapes = import_segment_anything().sam_model_registry["vit_b"]().state_dict()
-    small = {name: value for name, value in shapes.items() if "blocks" in name}
-    from stages.segmenters.sam import architecture_of
+        theirs = package.sam_model_registry[name]()
+        ours = build_for(theirs.state_dict(), package.modeling)
+    assert {key: value.shape for key, value in ours.state_dict().items()} == {
+        key: value.shape for key, value in theirs.state_dict().items()
+    }
+    assert (ours.image_encoder.img_size, len(ours.image_encoder.blocks)) == (1024, depth)
+    windows = [[block.window_size for block in one.image_encoder.blocks] for one in (ours, theirs)]
+    assert windows[0] == windows[1]
+    heads = [[block.attn.num_heads for block in one.image_encoder.blocks] for one in (ours, theirs)]
+    assert heads[0] == heads[1]
 
-    assert architecture_of(small, tmp_path) == "vit_b"
+
+@pytest.mark.skipif(not COCO.is_dir(), reason="no photos here")
+def test_photos_run_through_the_factory_with_a_checkpoint(checkpoint, tmp_path):
+    from pipelines.cli import run_command
+    from pipelines.store import Dataset
+
+    images = tmp_path / "images"
+    images.mkdir()
+    for path in sorted(COCO.iterdir())[:2]:
+        (images / path.name).write_bytes(path.read_bytes())
+    profile = tmp_path / "profile.toml"
+    grid = "sides = [4], min_quality = 0.0, min_stability = 0.0"
+    profile.write_text(f'[segment.segmenter]\nkind = "segment-anything"\ngrid = {{ {grid} }}\n')
+    options = ["--segmenter", "segment-anything", "--checkpoint", str(checkpoint), "--profile", str(profile)]
+    command = ["run", str(images), *options, "--out", str(tmp_path / "out"), "--no-server", "--workers", "1"]
+    assert run_command(command) == 0
+    instances = Dataset(tmp_path / "out").read("instances").to_pylist()
+    assert instances and {row["source"] for row in instances} == {"segment-anything/1@tiny"}
+    assert {row["category"] for row in instances} == {"thing"}
+    drops = Dataset(tmp_path / "out").read("drops").to_pylist()
+    assert "unnamed_thing" in {row["reason"] for row in drops}
 
 
 @pytest.mark.parametrize(
@@ -221,6 +270,6 @@ def test_a_checkpoint_runs_no_code_and_must_hold_plain_tensors(content, tmp_path
         "other": partial(torch.save, {"a": torch.zeros(1)}, path),
     }
     write[content]()
-    with pytest.raises(SegmenterError, match="no checkpoint of plain tensors|encoder blocks"):
+    with pytest.raises(SegmenterError, match="no checkpoint of plain tensors|holds no weights of a SAM"):
         open_segmenter(SamConfig(checkpoint=str(path)))
     assert not os.path.exists("/tmp/hopyard-was-here")

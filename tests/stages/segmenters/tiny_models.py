@@ -30,7 +30,7 @@ def tiny_sam(seed: int = 0):
     prompts = modeling.PromptEncoder(32, (16, 16), (256, 256), 16)
     decoder = modeling.MaskDecoder(
         transformer_dim=32,
-        transformer=modeling.TwoWayTransformer(depth=2, embedding_dim=32, mlp_dim=64, num_heads=4),
+        transformer=modeling.TwoWayTransformer(depth=2, embedding_dim=32, mlp_dim=64, num_heads=8),
         num_multimask_outputs=3,
         iou_head_depth=3,
         iou_head_hidden_dim=32,
@@ -62,7 +62,7 @@ def save_sam1(model, folder: Path) -> Path:
     )
     prompts = SamPromptEncoderConfig(hidden_size=32, image_size=256, patch_size=16)
     decoder = SamMaskDecoderConfig(
-        hidden_size=32, mlp_dim=64, num_attention_heads=4, iou_head_hidden_dim=32, num_hidden_layers=2
+        hidden_size=32, mlp_dim=64, num_attention_heads=8, iou_head_hidden_dim=32, num_hidden_layers=2
     )
     config = SamConfig(
         vision_config=vision.to_dict(),
