@@ -8,7 +8,8 @@ from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
-from training.card import digests, update_card
+from training.card import digests, read_card, update_card
+from training.card_text import card_text, write_card
 from training.pool import SHARD, SPLITS, fill_pool
 
 SHIPPED = Path("stages/segmenters/weights")
@@ -117,7 +118,9 @@ def evaluate(options: argparse.Namespace) -> None:
 
     result = measure_eyes(options.scenes, options.workers, str(options.weights))
     update_card(options.weights, "report", result)
-    print(json.dumps(result, indent=1))
+    if options.weights == SHIPPED:
+        write_card(read_card(options.weights))
+    print(card_text(read_card(options.weights)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -102,7 +102,8 @@ def _ask(rng: Generator, window: Pixels, shown: list[int], view: View) -> tuple[
     is_box = np.array([0, 0, 1, 0, 0, 1, 0, 0], dtype=np.float32)
     masks = np.zeros((PROMPTS, MASK_SIZE, MASK_SIZE), np.float32)
     points[0] = _ground_point(rng, window, scale)
-    order = list(rng.permutation(shown))
+    weights = np.where(np.isin(shown, _touching(_nearest(window, MASK_SIZE))), 3.0, 1.0)
+    order = list(rng.choice(shown, len(shown), replace=False, p=weights / weights.sum()))
     targets: dict[int, NDArray[np.float32]] = {}
     for row in range(1, PROMPTS):
         number = int(order[(row - 1) % len(order)])
@@ -117,6 +118,13 @@ def _ask(rng: Generator, window: Pixels, shown: list[int], view: View) -> tuple[
             y, x = np.unravel_index(rng.choice(np.flatnonzero(mask)), mask.shape)
             points[row] = (np.array([x, y]) + rng.random(2)) * scale
     return points, boxes, is_box, masks
+
+
+def _touching(ids: Pixels) -> NDArray[np.uint8]:
+    """Returns the things that meet another thing: the hard ones, asked for first."""
+    pairs = [(ids[:, 1:], ids[:, :-1]), (ids[1:], ids[:-1])]
+    met = [np.concatenate([a[both], b[both]]) for a, b in pairs for both in [(a != b) & (a > 0) & (b > 0)]]
+    return np.unique(np.concatenate(met))
 
 
 def _ground_point(rng: Generator, window: Pixels, scale: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -120,6 +120,9 @@ def summarise(scores: Sequence[SceneScore]) -> dict[str, Any]:
         "precision_50": round(hits / max(masks, 1), 4),
         "recall_75": _mean(found >= 0.75),
         "exact_count": _mean(np.array([s.masks == len(s.found) == np.count_nonzero(s.found) for s in scores])),
+        "crops_least": min(
+            (_mean(np.array([one.is_right for one in said])) for said in named.values() if said), default=None
+        ),
         "crops": {head: _mean(np.array([one.is_right for one in said])) for head, said in named.items() if said},
         "crops_all": _mean(np.array([all(one.is_right for one in row) for row in rows])) if rows else None,
     }

@@ -38,7 +38,7 @@ class TrainConfig:
     """Weight decay, of matrices and kernels only."""
     average: float = 0.998
     """Weight of the past in the moving average that is evaluated and exported."""
-    varied: float = 0.3
+    varied: float = 0.4
     """Share of scenes with things of another scene pasted in."""
 
 
