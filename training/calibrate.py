@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stages.rendering.config import RenderConfig
 from stages.segmenters.crops import ABSENT, SIZE_HEAD, cut_crops, read_size
 from stages.segmenters.embedded import Embedded, EmbeddedConfig, open_embedded
-from stages.segmenters.everything import GridConfig, Probe, find_everything
+from stages.segmenters.everything import GridConfig, find_everything
 from stages.segmenters.one_mask import OneMaskConfig, things_of
 from stages.segmenters.onnx_graphs import as_input
 from stages.segmenters.protocol import EVERYTHING, Floats
@@ -81,11 +81,11 @@ def _count(scene: PoolScene, eyes: Embedded, settings: list[GridConfig], one_mas
     picture, ids = np.asarray(scene.image), np.asarray(scene.ids)
     true = [ids == number for number in range(1, len(scene.things) + 1)]
     maps = eyes.encode(picture)
-    decode = _remembering(lambda points: eyes._decode(maps, points, None))
-    thing = 1 / (1 + np.exp(-maps["dense"][0, 0]))
+    probe = eyes.probe(maps)
+    probe = probe._replace(decode=_remembering(probe.decode))
     rows = []
     for setting in settings:
-        found = find_everything(Probe(decode, thing), setting)
+        found = find_everything(probe, setting)
         masks = [one.mask for one in things_of(found, *ids.shape, one_mask)[0]]
         rows.append((len(match(true, masks)), len(true), len(masks)))
     return np.array(rows, dtype=np.int64)

@@ -5,6 +5,7 @@ say so.
 `stages.segmenters.domain` decides whether a picture is one for it.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -17,6 +18,7 @@ from schemas.record import Record
 from stages.segmenters.everything import GridConfig, Probe, best_answers, find_everything
 from stages.segmenters.onnx_graphs import WEIGHTS, Graphs, as_input, open_graphs
 from stages.segmenters.protocol import Evidence, Floats, Found, Pixels, Prompts, check_prompts
+from stages.segmenters.votes import thing_points
 
 _WAY = 64
 """Pixels of the square that the model's unit of distance stands for."""
@@ -61,25 +63,29 @@ class Embedded(NamedTuple):
 
     def evidence(self, picture: Pixels) -> Evidence | None:
         """Returns what every cell of the picture shows; None where these weights do not say."""
-        maps = self.encode(picture)
-        thing = _thing_of(maps)
-        return None if thing is None else Evidence(thing, maps["dense"][0, 2:4] * (_WAY * thing.shape[0] / SIDE))
+        return evidence_of(self.encode(picture))
+
+    def probe(self, maps: Mapping[str, Floats]) -> Probe:
+        """Returns a picture's maps ready to be asked about."""
+        evidence = evidence_of(maps)
+        decode = functools.partial(self._decode, maps, boxes=None)
+        return Probe(decode) if evidence is None else Probe(decode, evidence.thing, first=thing_points(evidence))
 
     def _find_in(self, picture: Pixels, asked: Prompts) -> list[Found]:
         height, width = picture.shape[:2]
         maps = self.encode(picture)
         if asked.kind == "everything":
-            return find_everything(Probe(lambda points: self._decode(maps, points, None), _thing_of(maps)), self.grid)
+            return find_everything(self.probe(maps), self.grid)
         size = np.array([width, height], dtype=np.float64)
         if asked.points is not None:
             logits, quality = self._decode(maps, asked.points / size, None)
         else:
             assert asked.boxes is not None  # the only kind left
             logits, quality = self._decode(maps, None, asked.boxes / np.tile(size, 2))
-        return best_answers(logits, quality)
+        return best_answers(logits[:, :1], quality[:, :1])  # the first mask is the one for a clear prompt
 
     def _decode(
-        self, maps: dict[str, Floats], points: NDArray[np.float64] | None, boxes: NDArray[np.float64] | None
+        self, maps: Mapping[str, Floats], points: NDArray[np.float64] | None, boxes: NDArray[np.float64] | None
     ) -> tuple[Floats, Floats]:
         """Returns logits ``(n, k, h, w)`` and IoU ``(n, k)`` of points ``(n, 2)`` or boxes ``(n, 4)`` in [0, 1]."""
         n = len(points if points is not None else boxes if boxes is not None else ())
@@ -105,17 +111,24 @@ def open_embedded(config: EmbeddedConfig) -> Embedded:
 
 
 def grid_of(card: Mapping[str, Any]) -> GridConfig:
-    """Returns how densely to ask and what to believe, with the thresholds of a card."""
+    """Returns how densely to ask and what to believe, with the thresholds of a card.
+
+    These weights were taught no parts of things, so of two masks that share most of the smaller one is wrong.
+    """
     chosen = card.get("thresholds", {}).get("chosen", {})
     return GridConfig(
         sides=(12, 24),
         min_quality=chosen.get("min_quality", 0.5),
         min_stability=chosen.get("min_stability", 0.6),
         copy_iou=0.6,
+        rival_share=0.6,
     )
 
 
-def _thing_of(maps: dict[str, Floats]) -> Floats | None:
-    """Returns the probability of a thing per cell where the encoder gives one: first channel of its output `dense`."""
+def evidence_of(maps: Mapping[str, Floats]) -> Evidence | None:
+    """Returns what the encoder's output `dense` says of every cell; None where these weights have none."""
     dense = maps.get("dense")
-    return None if dense is None else 1 / (1 + np.exp(-dense[0, 0]))
+    if dense is None:
+        return None
+    thing = 1 / (1 + np.exp(-dense[0, 0]))
+    return Evidence(thing, dense[0, 2:4] * (_WAY * thing.shape[0] / SIDE))

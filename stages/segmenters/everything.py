@@ -30,6 +30,8 @@ class GridConfig(Record):
     min_stability: float = Field(default=0.95, ge=0, le=1)
     copy_iou: float = Field(default=0.7, gt=0, le=1)
     """Above this IoU two answers are the same mask."""
+    rival_share: float = Field(default=1.0, gt=0, le=1)
+    """Above this share of the smaller of two masks in the other only the better one stays; 1: parts beside wholes."""
     min_ground: float = Field(default=0.35, ge=0, le=1)
     """Least probability of a thing, where the model gives one, at a point that is asked about."""
     most: int = Field(default=256, ge=1)
@@ -44,6 +46,8 @@ class Probe(NamedTuple):
     """``(h, w)``: probability that a cell shows a thing at all, over the picture; None where the model does not say."""
     cover_xy: tuple[float, float] = (1.0, 1.0)
     """Shares of the logits' columns and rows that the picture covers; the rest is padding."""
+    first: NDArray[np.float64] | None = None
+    """``(n, 2)``: points to ask about before any grid, whatever else is found."""
 
     def reach_of(self, logits: Floats) -> tuple[float, float]:
         """Returns `Found.reach_xy` of logits ``(..., h, w)``."""
@@ -53,6 +57,8 @@ class Probe(NamedTuple):
 def find_everything(probe: Probe, config: GridConfig) -> list[Found]:
     """Returns the masks of a picture above the thresholds, without copies, best first."""
     kept: list[Found] = []
+    if probe.first is not None and len(probe.first):
+        kept = _without_copies(_good(probe, probe.first, config), config)[: config.most]
     for side in config.sides:
         points = _open_points(side, probe, kept, config)
         for start in range(0, len(points), config.batch):
@@ -60,7 +66,7 @@ def find_everything(probe: Probe, config: GridConfig) -> list[Found]:
             if start:
                 batch = batch[~_covered(batch, kept)]
             if len(batch):
-                kept = without_copies([*kept, *_good(probe, batch, config)], config.copy_iou)[: config.most]
+                kept = _without_copies([*kept, *_good(probe, batch, config)], config)[: config.most]
     return kept
 
 
@@ -75,8 +81,12 @@ def best_answers(logits: Floats, quality: Floats, cover_xy: tuple[float, float] 
     ]
 
 
-def without_copies(found: list[Found], copy_iou: float) -> list[Found]:
-    """Returns the masks best first, none with more than the given IoU with a better one."""
+def _without_copies(found: list[Found], config: GridConfig) -> list[Found]:
+    return without_copies(found, config.copy_iou, config.rival_share)
+
+
+def without_copies(found: list[Found], copy_iou: float, rival_share: float = 1.0) -> list[Found]:
+    """Returns the masks best first, none with more than the given IoU or share of the smaller one with a better one."""
     if not found:
         return []
     order = sorted(range(len(found)), key=lambda i: (-found[i].quality * found[i].stability, i))
@@ -84,9 +94,11 @@ def without_copies(found: list[Found], copy_iou: float) -> list[Found]:
     areas = flat.sum(axis=1)
     shared = flat @ flat.T
     iou = shared / np.maximum(areas[:, None] + areas[None, :] - shared, 1)
+    inside = shared / np.maximum(np.minimum(areas[:, None], areas[None, :]), 1)
+    rivals = (iou > copy_iou) | (inside > rival_share)
     kept: list[int] = []
     for i in range(len(order)):
-        if areas[i] and not any(iou[i, j] > copy_iou for j in kept):
+        if areas[i] and not any(rivals[i, j] for j in kept):
             kept.append(i)
     return [found[order[i]] for i in kept]
 

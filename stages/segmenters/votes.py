@@ -19,7 +19,7 @@ _MOST = 64
 
 
 def thing_points(evidence: Evidence, min_thing: float = 0.5) -> NDArray[np.float64]:
-    """Returns points ``(n, 2)``, x and y in [0, 1] of the picture, one for each thing the cells vote for; most first."""
+    """Returns points ``(n, 2)``, x and y in [0, 1] of the picture, one for each thing voted for; most votes first."""
     height, width = evidence.thing.shape
     rows, columns = np.nonzero(evidence.thing > min_thing)
     x, y = columns + evidence.way[0, rows, columns], rows + evidence.way[1, rows, columns]

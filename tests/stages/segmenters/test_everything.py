@@ -112,3 +112,18 @@ def test_the_largest_piece_is_what_filling_finds(mask):
     found = largest_component(mask)
     assert found.sum() == flood(mask).sum()
     assert (found <= mask).all() and (flood(found) == found).all()
+
+
+def test_points_that_come_first_are_asked_first_and_spare_the_grids():
+    ids, asked = scene_of((0, 0, 30, 30), (34, 4, 60, 40)), []
+    first = np.array([[0.2, 0.2], [0.7, 0.3]])
+    thing = (ids > 0).astype(np.float32)
+    assert len(find_everything(Probe(decoder_of(ids, asked), thing, first=first), GRID)) == 2
+    assert asked == first.tolist()
+
+
+def test_of_rivals_only_the_better_stays_and_parts_stay_where_they_may():
+    whole, part, other = boxed(0, 0, 40, 20), boxed(0, 0, 20, 20), boxed(50, 50, 60, 60)
+    found = [one._replace(quality=quality) for one, quality in ((whole, 0.7), (part, 0.9), (other, 0.8))]
+    assert len(without_copies(found, 0.7)) == 3
+    assert [one.quality for one in without_copies(found, 0.7, rival_share=0.6)] == [0.9, 0.8]
