@@ -173,16 +173,30 @@ def scenes(
     typer.echo(f"{count} scenes in {out}")
 
 
-def publish(
+def publish(  # noqa: PLR0913 - options of the command
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Dataset folder.")],
     out: Annotated[
-        Path | None, typer.Option(help="Release folder; DIR/release if not given.", show_default=False)
+        Path | None, typer.Option(help="Release folder; DIR/release[-VIEW...] if not given.", show_default=False)
     ] = None,
+    view: Annotated[
+        str, typer.Option(help="rl, sft-reasoning, sft-summary, dpo, process, mcq, box or erasure.")
+    ] = "rl",
+    layout: Annotated[
+        str, typer.Option(help="Pictures in the rows (embedded) or as files beside them (paths).")
+    ] = "embedded",
+    format_: Annotated[
+        str,
+        typer.Option("--format", help="Column names: hopyard, verl, trl, easyr1, openrlhf, llamafactory or swift."),
+    ] = "hopyard",
+    path_prefix: Annotated[
+        str, typer.Option(help="In front of every path of the layout paths, e.g. an absolute folder with a slash.")
+    ] = "",
 ) -> None:
     """Writes the accepted questions as Parquet that verl, TRL and Hugging Face datasets load unchanged."""
     from pipelines.publish import publish_dataset
+    from pipelines.publish_options import config_of
 
-    report = publish_dataset(folder, out)
+    report = publish_dataset(folder, out, config_of(view, layout, format_, path_prefix))
     rows = ", ".join(f"{split} {count:,}" for split, count in report.rows.items())
     state = "is up to date" if report.up_to_date else "written"
     typer.echo(f"release {report.folder} {state}: {sum(report.rows.values()):,} rows ({rows})")

@@ -1,25 +1,22 @@
 """`hopyard publish`: accepted questions to a release folder that trainers load unchanged.
 
-    release/train-00000-of-00002.parquet ...   rows, pictures embedded (schemas/sample.py, docs/dataset.md)
-    release/hopyard_reward.py                  the reward, standard library only
-    release/README.md                          dataset card; load_dataset(release) honours it
-    release/release.json                       what it is a function of, and the digest of every file
+    release/train-00000-of-00002.parquet ...   rows, pictures embedded (schemas/release_row.py, docs/dataset.md)
+    release/images/...                         the pictures, in the layout with paths
+    release/hopyard_reward.py                  the reward; hopyard_process.py: step rewards; standard library only
+    release/README.md, croissant.json          dataset card, which load_dataset(release) honours; Croissant metadata
+    release/release.json                       what it is a function of, its balance, and the digest of every file
 
 A release is built in a folder beside its place and renamed into it, so a reader sees the old one or the new one. The
-same content gives the same bytes, and a release that is already there is left alone.
+same content gives the same bytes, and a release that is already there is left alone. The dataset's own tables remember
+the release of whole RL rows; those of other views and formats are told by their own release.json alone.
 """
 
-import fcntl
-import importlib.resources
-import json
 import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 
@@ -28,126 +25,136 @@ from pipelines.catalog import connect
 from pipelines.errors import UserError
 from pipelines.ledger import Ledger
 from pipelines.opening import hold_worker_lock
-from pipelines.parts import digest_of, write_atomically
-from pipelines.publish_card import Card, Tally, render_card
+from pipelines.parts import digest_of
+from pipelines.publish_card import Tally
+from pipelines.publish_folder import (
+    Built,
+    PublishReport,
+    Standing,
+    alone,
+    put_in_place,
+    standing_release,
+    texts_digest,
+    working_folder,
+    write_texts,
+)
+from pipelines.publish_forms import COLUMNS, form_of
 from pipelines.publish_images import embed
-from pipelines.publish_rows import STAGE, accepted_rows, content_digest, read_funnel
-from pipelines.publish_shards import ReleaseFile, SplitWriter, lineage_of
+from pipelines.publish_rows import STAGE, Found, accepted_rows, content_digest, read_funnel
+from pipelines.publish_shards import SplitWriter, lineage_of
+from pipelines.publish_views import NEEDS_SCENE, Make, Material, open_view
 from pipelines.settings import settings
 from pipelines.steps import source_folder
 from pipelines.store import Dataset, ShardWriter
 from schemas.drop import Drop, DropReason
 from schemas.image import Image
 from schemas.manifest import WHOLE_DATASET, Part, ShardManifest
-from schemas.sample import SCHEMA_VERSION, EmbeddedImage, ReleaseRow
-from stages.publish import VERSION, Accepted, PublishConfig, publish
+from schemas.release_row import EmbeddedImage
+from stages.publish import VERSION, Format, Layout, Place, PublishConfig, View
 
 FOLDER = "release"
-REWARD_FILE = "hopyard_reward.py"
-CARD_FILE = "README.md"
-RECORD_FILE = "release.json"
-WORKING = ".working-"
-"""In the names of folders beside a release that exist only while it is made."""
-
-
-class PublishReport(NamedTuple):
-    """What publishing did."""
-
-    folder: Path
-    rows: Mapping[str, int]
-    """By split."""
-    files: tuple[ReleaseFile, ...]
-    dropped: Mapping[DropReason, int]
-    up_to_date: bool
-    """The release was there already and nothing was done."""
-
-
-class _Built(NamedTuple):
-    files: tuple[ReleaseFile, ...]
-    tally: Tally
-    ledger: Ledger
 
 
 def publish_dataset(root: Path, out: Path | None = None, config: PublishConfig | None = None) -> PublishReport:
-    """Writes the release of a dataset folder, into ``out`` or its folder ``release``, and returns what was done.
+    """Writes a release of a dataset folder, into ``out`` or its own place in the folder, and returns what was done.
 
     Raises:
-        UserError: the folder is no dataset or cannot be read, nothing was accepted, the source folder is gone, or
-            ``out`` cannot be written or holds something else.
+        UserError: the folder is no dataset or cannot be read, nothing was accepted, the source folder is gone, the
+            format has no rows for the view, or ``out`` cannot be written or holds something else.
         ValueError: the tables contradict each other; nothing is published then.
     """
+    config = config or PublishConfig()
+    form_of(config.view, config.format)
+    make = open_view(config)
     dataset = Dataset.open(root)
-    folder = release_folder(dataset.root) if out is None else out
+    folder = release_folder(dataset.root, config) if out is None else out
     try:
         descriptor = hold_worker_lock(root)
         try:
-            with _alone(folder), connect(dataset) as connection:
-                return _publish(dataset, connection, folder, config or PublishConfig())
+            with alone(folder), connect(dataset) as connection:
+                return _publish((dataset, connection), folder, config, make)
         finally:
             os.close(descriptor)
     except (OSError, duckdb.Error) as error:
         raise UserError(f"cannot publish {root} to {folder}: {error}") from error
 
 
-def release_folder(root: Path) -> Path:
+def release_folder(root: Path, config: PublishConfig | None = None) -> Path:
     """Returns where a dataset's release goes: into its folder; for one in a bucket, below the output folder here."""
-    return settings().output / root.name / FOLDER if isinstance(root, BucketPath) else root / FOLDER
+    name = default_folder(config or PublishConfig())
+    return settings().output / root.name / name if isinstance(root, BucketPath) else root / name
+
+
+def default_folder(config: PublishConfig) -> str:
+    """Returns the name of a release's folder: "release", and what is not the default about it."""
+    said = [config.view, config.layout, config.format]
+    usual = [View.RL, Layout.EMBEDDED, Format.HOPYARD]
+    return "-".join([FOLDER, *(word.value for word, common in zip(said, usual, strict=True) if word is not common)])
 
 
 def _publish(
-    dataset: Dataset, connection: duckdb.DuckDBPyConnection, folder: Path, config: PublishConfig
+    source: tuple[Dataset, duckdb.DuckDBPyConnection], folder: Path, config: PublishConfig, make: Make
 ) -> PublishReport:
-    key = digest_of(STAGE, VERSION, SCHEMA_VERSION, _hash(config), _reward_text(), content_digest(connection))
-    standing = dataset.manifest(STAGE, WHOLE_DATASET, key)
-    files = _files_of(folder, key)
-    if standing is not None and files and not _may_return(standing):
-        return _report(folder, files, standing, up_to_date=True)
+    dataset, connection = source
+    key = digest_of(STAGE, VERSION, COLUMNS[config.view][1], _hash(config), texts_digest(), content_digest(connection))
+    standing = standing_release(folder, key)
+    if standing is not None and not _may_return(standing) and _is_known(dataset, config, key):
+        return standing.report(folder)
     start = time.monotonic()
-    working = _working(folder, "new")
+    working = working_folder(folder, "new")
     try:
         working.mkdir()
-        built = _build(dataset, working, config)
-        _write_texts(working, built, connection, key)
-        _replace(dataset, folder, working)
+        built = _build(dataset, working, config, make)
+        write_texts(working, built, read_funnel(connection), config, key)
+        if _has_lineage(config):
+            for manifest in dataset.manifests(STAGE):
+                dataset.retract(manifest)
+        put_in_place(folder, working)
     finally:
         shutil.rmtree(working, ignore_errors=True)
-    manifest = ShardManifest(
-        stage=STAGE,
-        shard=WHOLE_DATASET,
-        key=key,
-        version=VERSION,
-        config_hash=_hash(config),
-        input_digest=key,
-        counts=built.ledger.close(),
-        parts=_lineage(dataset, folder, built, key),
-        seconds=time.monotonic() - start,
-    )
-    return _report(folder, built.files, dataset.commit(manifest), up_to_date=False)
+    if _has_lineage(config):
+        _commit(dataset, folder, built, (key, _hash(config)), time.monotonic() - start)
+    return built.report(folder)
 
 
-def _may_return(manifest: ShardManifest) -> bool:
+def _has_lineage(config: PublishConfig) -> bool:
+    """Whether the dataset's tables remember the release: that of whole RL rows, in either layout."""
+    return config.view is View.RL and config.format is Format.HOPYARD
+
+
+def _is_known(dataset: Dataset, config: PublishConfig, key: str) -> bool:
+    return not _has_lineage(config) or dataset.manifest(STAGE, WHOLE_DATASET, key) is not None
+
+
+def _may_return(standing: Standing) -> bool:
     """Whether rows are missing only because a picture could not be read, which may have been put right since."""
-    return any(drop.reason is DropReason.MISSING_IMAGE for count in manifest.counts for drop in count.dropped)
+    return DropReason.MISSING_IMAGE in standing.dropped
 
 
-def _build(dataset: Dataset, folder: Path, config: PublishConfig) -> _Built:
+def _build(dataset: Dataset, folder: Path, config: PublishConfig, make: Make) -> Built:
     """Writes the rows; in memory are one range of images, one picture, and one row group per split."""
     source = _source_folder(dataset)
+    origin = _origin(dataset)
     writers: dict[str, SplitWriter] = {}
     tally, ledger = Tally(), Ledger(STAGE)
     ledger.take("questions", 0)
+    found = accepted_rows(dataset, folder / "ranges", config.view in NEEDS_SCENE)
     try:
-        for accepted, picture in _with_pictures(accepted_rows(dataset, folder / "ranges"), source):
+        for (accepted, scene), picture in _with_pictures(found, source):
             ledger.take("questions")
             split = accepted.image.split
             writer = writers.setdefault(split, SplitWriter(folder, split, config))
-            row = _row(accepted, picture, writer.position, config)
-            if isinstance(row, Drop):
-                ledger.drop("questions", [row])
-            else:
+            if isinstance(picture, Drop):
+                ledger.drop("questions", [_of_question(picture, accepted.question.question_id)])
+                continue
+            rows = make(Material(accepted, picture, scene), Place(writer.position, *origin))
+            if isinstance(rows, Drop):
+                ledger.drop("questions", [rows])
+                continue
+            for row in rows:
                 writer.add(row)
-                tally.add(row)
-                ledger.keep("questions")
+            tally.add(accepted, rows)
+            ledger.keep("questions")
         files = tuple(file for split in sorted(writers) for file in writers[split].finish())
     finally:
         for writer in writers.values():
@@ -156,16 +163,22 @@ def _build(dataset: Dataset, folder: Path, config: PublishConfig) -> _Built:
     if not files:
         dropped = ", ".join(f"{count} {reason}" for reason, count in Counter(d.reason for d in ledger.drops).items())
         raise UserError(f"{dataset.root} has nothing to publish: {dropped or 'no question was accepted'}")
-    return _Built(files, tally, ledger)
+    return Built(files, tally, ledger.drops, ledger.close())
 
 
-def _with_pictures(rows: Iterable[Accepted], source: Path) -> Iterator[tuple[Accepted, EmbeddedImage | Drop]]:
+def _of_question(drop: Drop, question_id: str) -> Drop:
+    """A picture that is gone costs its questions: the drop as one of a question."""
+    return drop.model_copy(update={"id": question_id, "parent_id": drop.id})
+
+
+def _with_pictures(rows: Iterable[Found], source: Path) -> Iterator[tuple[Found, EmbeddedImage | Drop]]:
     """Yields each question with its picture, which is read once for all questions about it."""
     last, picture = "", None
-    for accepted in rows:
-        if picture is None or accepted.image.image_id != last:
-            last, picture = accepted.image.image_id, _read_picture(accepted.image, source)
-        yield accepted, picture
+    for found in rows:
+        image = found.accepted.image
+        if picture is None or image.image_id != last:
+            last, picture = image.image_id, _read_picture(image, source)
+        yield found, picture
 
 
 def _read_picture(image: Image, source: Path) -> EmbeddedImage | Drop:
@@ -177,83 +190,30 @@ def _read_picture(image: Image, source: Path) -> EmbeddedImage | Drop:
     return embed(data, image)
 
 
-def _row(accepted: Accepted, picture: EmbeddedImage | Drop, index: int, config: PublishConfig) -> ReleaseRow | Drop:
-    if isinstance(picture, Drop):
-        return picture.model_copy(update={"id": accepted.question.question_id, "parent_id": accepted.image.image_id})
-    return publish(accepted, picture, index, config)
+def _commit(dataset: Dataset, folder: Path, built: Built, keys: tuple[str, str], seconds: float) -> None:
+    key, config_hash = keys
+    dataset.commit(
+        ShardManifest(
+            stage=STAGE,
+            shard=WHOLE_DATASET,
+            key=key,
+            version=VERSION,
+            config_hash=config_hash,
+            input_digest=key,
+            counts=built.counts,
+            parts=_lineage(dataset, folder, built, key),
+            seconds=seconds,
+        )
+    )
 
 
-def _write_texts(folder: Path, built: _Built, connection: duckdb.DuckDBPyConnection, key: str) -> None:
-    card = Card(built.files, read_funnel(connection), built.tally, built.ledger.drops)
-    write_atomically(folder / CARD_FILE, render_card(card).encode())
-    write_atomically(folder / REWARD_FILE, _reward_text().encode())
-    record = {"key": key, "schema_version": SCHEMA_VERSION, "files": [file._asdict() for file in built.files]}
-    write_atomically(folder / RECORD_FILE, (json.dumps(record, indent=1) + "\n").encode())
-
-
-def _lineage(dataset: Dataset, folder: Path, built: _Built, key: str) -> tuple[Part, ...]:
+def _lineage(dataset: Dataset, folder: Path, built: Built, key: str) -> tuple[Part, ...]:
     """Writes the parts that make the published rows known to the dataset, and the drops."""
     writer = ShardWriter(dataset, key)
     for number, file in enumerate(built.files):
         writer.add_rows("samples", lineage_of(folder, file, key), number)
-    writer.add_records("drops", built.ledger.drops, WHOLE_DATASET)
+    writer.add_records("drops", built.drops, WHOLE_DATASET)
     return writer.parts
-
-
-def _replace(dataset: Dataset, folder: Path, working: Path) -> None:
-    """Puts the finished folder in place of the old one; what the dataset knew of the old one is taken back first."""
-    for manifest in dataset.manifests(STAGE):
-        dataset.retract(manifest)
-    old = _working(folder, "old")
-    if folder.exists():
-        folder.rename(old)
-    working.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds the place of the release for this process, and sweeps what killed ones left beside it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        _check_ours(folder)
-        for left in folder.parent.glob(f".{folder.name}{WORKING}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _check_ours(folder: Path) -> None:
-    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not is_free and not (folder / RECORD_FILE).is_file():
-        raise UserError(f"{folder} is not empty and not a release (it has no {RECORD_FILE}); use another --out")
-
-
-def _files_of(folder: Path, key: str) -> tuple[ReleaseFile, ...]:
-    """Returns the files of the release that is there, or nothing where it is another or not whole."""
-    try:
-        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-        files = tuple(ReleaseFile(**file) for file in record["files"])
-        whole = record["key"] == key and all((folder / file.path).stat().st_size == file.file_bytes for file in files)
-        texts = (folder / REWARD_FILE).read_text(encoding="utf-8") == _reward_text() and (folder / CARD_FILE).is_file()
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
-    return files if whole and texts else ()
-
-
-def _report(folder: Path, files: tuple[ReleaseFile, ...], manifest: ShardManifest, up_to_date: bool) -> PublishReport:
-    rows: Counter[str] = Counter()
-    for file in files:
-        rows[file.split] += file.rows
-    dropped = {drop.reason: drop.count for count in manifest.counts for drop in count.dropped}
-    return PublishReport(folder, rows, files, dropped, up_to_date)
-
-
-def _working(folder: Path, use: str) -> Path:
-    return folder.with_name(f".{folder.name}{WORKING}{use}-{os.getpid()}")
 
 
 def _source_folder(dataset: Dataset) -> Path:
@@ -263,9 +223,12 @@ def _source_folder(dataset: Dataset) -> Path:
     return folder
 
 
+def _origin(dataset: Dataset) -> tuple[str, str | None]:
+    """Returns what the source is called, and the domain where the configuration names one."""
+    domain = dataset.info.config.get("domain")
+    source = "rendered" if dataset.info.scene_count is not None else Path(dataset.info.source).name
+    return source, domain if isinstance(domain, str) else None
+
+
 def _hash(config: PublishConfig) -> str:
     return digest_of(config.model_dump_json())[:16]
-
-
-def _reward_text() -> str:
-    return importlib.resources.files("pipelines.release").joinpath(REWARD_FILE).read_text(encoding="utf-8")

@@ -3,9 +3,11 @@
 A plain 8-bit JPEG or PNG keeps its compressed pixels; only its metadata (EXIF with position and camera, comments,
 thumbnails, colour profiles, anything after the end) is cut away. Everything else (turned, transparent, palette, CMYK,
 16-bit, other formats) is encoded again from the upright RGB pixels: as PNG where the source was lossless, else as JPEG
-at quality 95 without chroma subsampling. Whatever is lossless is decoded again and must give the image id.
+at quality 95 without chroma subsampling. What was lossless must give the image id when it is decoded again; a file
+that is byte for byte the one that ingest decoded, upright and plain, has shown that already.
 """
 
+import hashlib
 import io
 import struct
 from collections.abc import Iterator
@@ -15,13 +17,15 @@ import PIL.Image
 
 from schemas.drop import Drop, DropReason
 from schemas.image import Image
-from schemas.sample import EmbeddedImage
+from schemas.release_row import EmbeddedImage
 from stages.ingest import DecodedImage, IngestConfig, Pixels, image_id_of, read_image
 
 _LOSSLESS = {"PNG", "BMP", "GIF", "TIFF"}
 _ANY_SIZE = IngestConfig(max_pixels=170_000_000, min_side=1)
 """Admission was decided at ingest; here the same decoder only has to decode."""
 
+_ORIENTATION = 0x0112
+"""EXIF tag."""
 _JPEG_PIXELS = {0xC0, 0xC1, 0xC2, 0xC4, 0xDB, 0xDD}
 """Frame headers (baseline, extended, progressive), Huffman and quantisation tables, restart interval."""
 
@@ -29,7 +33,7 @@ _JPEG_PIXELS = {0xC0, 0xC1, 0xC2, 0xC4, 0xDB, 0xDD}
 def embed(data: bytes, image: Image) -> EmbeddedImage | Drop:
     """Returns the picture to ship, from the bytes of the image's file; a drop where they are another picture by now."""
     stripped = strip_metadata(data, image.format)
-    if stripped is not None and _is_plain(stripped, image):
+    if stripped is not None and (_is_ingested_file(data, image) or _is_plain(stripped, image)):
         return _named(stripped, image, image.format)
     decoded = read_image(data, image.uri, image.licence, _ANY_SIZE)
     if not isinstance(decoded, DecodedImage):
@@ -113,6 +117,32 @@ def _png_pieces(data: bytes) -> Iterator[bytes]:
         if name in (b"IHDR", b"IDAT", b"IEND"):
             yield data[position:end]
         position = end
+
+
+_SILENT_CHUNKS = {b"IHDR", b"IDAT", b"IEND", b"pHYs", b"sRGB", b"gAMA", b"cHRM", b"sBIT", b"tIME", b"bKGD"}
+"""PNG chunks that do not say how a picture is to be turned."""
+
+
+def _is_ingested_file(data: bytes, image: Image) -> bool:
+    """Whether these are the bytes whose pixels gave the image id, plain and stored upright: then nothing is decoded."""
+    if hashlib.sha256(data).hexdigest() != image.file_sha256:
+        return False
+    try:
+        if image.format == "PNG" and not set(_png_names(data)) <= _SILENT_CHUNKS:
+            return False
+        with PIL.Image.open(io.BytesIO(data), formats=(image.format,)) as picture:
+            upright = image.format == "PNG" or picture.getexif().get(_ORIENTATION, 1) == 1
+            return upright and picture.mode in ("RGB", "L") and picture.size == (image.width, image.height)
+    except (OSError, SyntaxError, ValueError, struct.error, PIL.Image.DecompressionBombError):
+        return False
+
+
+def _png_names(data: bytes) -> Iterator[bytes]:
+    position = 8
+    while position < len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        yield data[position + 4 : position + 8]
+        position += 12 + length
 
 
 def _is_plain(data: bytes, image: Image) -> bool:

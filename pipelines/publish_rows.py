@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -14,14 +15,19 @@ import pyarrow.compute as pc
 from pipelines.publish_buckets import Bucket, read_buckets
 from pipelines.store import Dataset
 from schemas.arrow import RecordType, table_to_records
+from schemas.category import Category
 from schemas.decision import Decision, Route
 from schemas.image import Image
+from schemas.instance import Instance
 from schemas.question import Question
+from schemas.release_row import SolveRate, Vote
+from schemas.scene import Scene
 from schemas.verdict import Verdict
-from stages.publish import Accepted
+from stages.publish import Accepted, Tried
 
 STAGE = "publish"
-_SOURCES = ("images", "questions", "decisions", "verdicts")
+_SOURCES = ("images", "questions", "decisions", "verdicts", "rollouts", "annotations")
+_SCENE_SOURCES = ("instances", "categories")
 _ORDER = [("image_id", "ascending"), ("question_id", "ascending")]
 _STEP = 100
 
@@ -57,14 +63,75 @@ def content_digest(connection: duckdb.DuckDBPyConnection) -> str:
     return hashlib.sha256(json.dumps([duckdb.__version__, sums, read_funnel(connection)]).encode()).hexdigest()
 
 
-def accepted_rows(dataset: Dataset, folder: Path) -> Iterator[Accepted]:
+class Found(NamedTuple):
+    """An accepted question, with its scene where that was asked for and its image has instances."""
+
+    accepted: Accepted
+    scene: Scene | None
+
+
+def accepted_rows(dataset: Dataset, folder: Path, with_scenes: bool = False) -> Iterator[Found]:
     """Yields the accepted questions by image and question id; ``folder`` is for files in between.
 
     Raises:
         ValueError: a decision names a question or an image that is not there, or something is there twice.
     """
-    for bucket in read_buckets(dataset, _SOURCES, folder):
-        yield from _accepted_of(bucket)
+    tables = (*_SOURCES, *_SCENE_SOURCES) if with_scenes else _SOURCES
+    supports = _supports(dataset) if with_scenes else {}
+    for bucket in read_buckets(dataset, tables, folder):
+        scenes = SceneBuilder(bucket, supports) if with_scenes else None
+        for accepted in _accepted_of(bucket):
+            yield Found(accepted, None if scenes is None else scenes.scene_of(accepted.image))
+
+
+class SceneBuilder:
+    """Scenes of one image range, made when they are asked for; the last one is kept."""
+
+    def __init__(self, bucket: Bucket, supports: Mapping[str, frozenset[str]]) -> None:
+        self._supports = supports
+        self._tables = {table: _by_image(bucket[table]) for table in _SCENE_SOURCES}
+        self._last: tuple[str, Scene | None] = ("", None)
+
+    def scene_of(self, image: Image) -> Scene | None:
+        """Returns everything known of an image; None where it has no instances."""
+        if self._last[0] != image.image_id:
+            self._last = (image.image_id, self._scene(image))
+        return self._last[1]
+
+    def _scene(self, image: Image) -> Scene | None:
+        instances = [Instance.model_validate(row) for row in self._rows("instances", image.image_id)]
+        categories = [Category.model_validate(row) for row in self._rows("categories", image.image_id)]
+        if not instances:
+            return None
+        return Scene(
+            image=image,
+            instances=tuple(sorted(instances, key=lambda instance: instance.instance_id)),
+            categories=tuple(sorted(categories, key=lambda category: category.category)),
+            supports=self._supports.get(image.uri, frozenset()),
+        )
+
+    def _rows(self, table: str, image_id: str) -> list[dict[str, Any]]:
+        rows, runs = self._tables[table]
+        start, length = runs.get(image_id, (0, 0))
+        found: list[dict[str, Any]] = rows.slice(start, length).to_pylist()
+        return found
+
+
+def _by_image(rows: pa.Table) -> tuple[pa.Table, dict[str, tuple[int, int]]]:
+    """Returns the rows sorted by image, and where each image's rows start and how many they are."""
+    ordered = rows.sort_by("image_id")
+    runs: dict[str, tuple[int, int]] = {}
+    for position, name in enumerate(ordered["image_id"].to_pylist()):
+        start, length = runs.get(name, (position, 0))
+        runs[name] = (start, length + 1)
+    return ordered, runs
+
+
+def _supports(dataset: Dataset) -> dict[str, frozenset[str]]:
+    """Returns by uri the facts that the source states; few different sets, each kept once."""
+    known: dict[frozenset[str], frozenset[str]] = {}
+    stated = dataset.read("source_annotations", columns=["uri", "supports"]).to_pylist()
+    return {row["uri"]: known.setdefault(frozenset(row["supports"]), frozenset(row["supports"])) for row in stated}
 
 
 def _accepted_of(bucket: Bucket) -> Iterator[Accepted]:
@@ -77,10 +144,38 @@ def _accepted_of(bucket: Bucket) -> Iterator[Accepted]:
     judged = pc.is_in(bucket["verdicts"]["question_id"], value_set=decisions["question_id"].combine_chunks())
     for verdict in table_to_records(bucket["verdicts"].filter(judged), Verdict):
         verdicts.setdefault(verdict.question_id, []).append(verdict)
+    rollouts, annotations = (_answers(bucket[table]) for table in ("rollouts", "annotations"))
     rows = zip(_records(questions, Question), _records(decisions, Decision), strict=True)
     for question, decision in rows:
-        said = tuple(verdicts.get(question.question_id, ()))
-        yield Accepted(question, images[decision.image_id], decision, said)
+        name = question.question_id
+        tried = tried_of(question.answer, rollouts.get(name, ()), annotations.get(name, ()))
+        yield Accepted(question, images[decision.image_id], decision, tuple(verdicts.get(name, ())), tried)
+
+
+def _answers(rows: pa.Table) -> dict[str, list[Mapping[str, Any]]]:
+    """Returns the rows of a table of answers by question; only what counts is read."""
+    columns = [name for name in ("question_id", "model", "answer") if name in rows.column_names]
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows.select(columns).to_pylist():
+        found.setdefault(row["question_id"], []).append(row)
+    return found
+
+
+def tried_of(gold: int, rollouts: Sequence[Mapping[str, Any]], annotations: Sequence[Mapping[str, Any]]) -> Tried:
+    """Returns solve rates by model and votes by answer; an attempt or a person that stated no number is not counted."""
+    stated: dict[str, list[bool]] = {}
+    for row in rollouts:
+        if row["answer"] is not None:
+            stated.setdefault(row["model"], []).append(row["answer"] == gold)
+    rates = tuple(
+        SolveRate(model=model, n=len(hits), correct=sum(hits), rate=sum(hits) / len(hits))
+        for model, hits in sorted(stated.items())
+    )
+    votes = Counter(str(row["answer"]) for row in annotations if row["answer"] is not None)
+    counted = tuple(
+        Vote(answer=answer, n=n) for answer, n in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0]))
+    )
+    return Tried(rates or None, counted or None)
 
 
 def _check_kinship(decisions: pa.Table, questions: pa.Table, images: Mapping[str, Image]) -> None:

@@ -83,6 +83,7 @@ class DropReason(StrEnum):
     BAD_TRACE = "bad_trace"
     JUDGE_UNRELIABLE = "judge_unreliable"
     # judge, route, publish
+    NOT_IN_VIEW = "not_in_view"
     BAD_TEXT = "bad_text"
     DUPLICATE_QUESTION = "duplicate_question"
     OVER_QUOTA = "over_quota"

@@ -9,6 +9,7 @@ A question that belongs to another image, or was not accepted, is a bug and rais
 import json
 import re
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,10 +18,20 @@ from schemas.decision import Decision, Route
 from schemas.drop import Drop, DropReason
 from schemas.image import Image
 from schemas.question import Certificate, Question
-from schemas.sample import EmbeddedImage, ExtraInfo, Message, ReleaseRow, RewardModel, SampleHop
+from schemas.release_row import (
+    EmbeddedImage,
+    ExtraInfo,
+    Message,
+    ReleaseRow,
+    RewardModel,
+    SampleHop,
+    SolveRate,
+    Vote,
+)
 from schemas.verdict import Outcome, Verdict
+from stages.views.config import ViewConfig
 
-VERSION = 2
+VERSION = 3
 
 IMAGE_TAG = "<image>"
 _PLACEHOLDER = re.compile(r"<\s*/?\s*(?:image|video|audio|img)[^<>]{0,40}>|<\|[^<>|]{0,60}\|>|<\s*/?\s*think\s*>", re.I)
@@ -29,11 +40,52 @@ _PLACEHOLDER = re.compile(r"<\s*/?\s*(?:image|video|audio|img)[^<>]{0,40}>|<\|[^
 Box = tuple[float, float, float, float]
 
 
+class View(StrEnum):
+    """What kind of rows a release holds."""
+
+    RL = "rl"
+    SFT_REASONING = "sft-reasoning"
+    SFT_SUMMARY = "sft-summary"
+    DPO = "dpo"
+    PROCESS = "process"
+    MCQ = "mcq"
+    BOX = "box"
+    ERASURE = "erasure"
+
+
+class Layout(StrEnum):
+    """Where the pictures are."""
+
+    EMBEDDED = "embedded"
+    """In the rows."""
+    PATHS = "paths"
+    """In the folder images of the release, each once; rows name them."""
+
+
+class Format(StrEnum):
+    """Whose column names the rows have."""
+
+    HOPYARD = "hopyard"
+    """All columns: TRL and `datasets` as they are, verl by its key options."""
+    VERL = "verl"
+    TRL = "trl"
+    EASYR1 = "easyr1"
+    OPENRLHF = "openrlhf"
+    LLAMAFACTORY = "llamafactory"
+    SWIFT = "swift"
+
+
 class PublishConfig(BaseModel):
     """The words around a question, and how rows are cut into files."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    view: View = View.RL
+    layout: Layout = Layout.EMBEDDED
+    path_prefix: str = ""
+    """Put in front of the paths of the layout with paths; empty: relative to the release folder."""
+    format: Format = Format.HOPYARD
+    views: ViewConfig = ViewConfig()
     data_source: str = "hopyard"
     """First part of the rows' data_source; the style follows after a slash."""
     ability: str = "multi_hop_vision"
@@ -47,29 +99,42 @@ class PublishConfig(BaseModel):
     """Distinct picture bytes at which a file is closed at the next image."""
 
 
+class Tried(NamedTuple):
+    """What models and people made of a question; None where none was asked."""
+
+    solve_rates: tuple[SolveRate, ...] | None = None
+    votes: tuple[Vote, ...] | None = None
+
+
 class Accepted(NamedTuple):
-    """A question, the image it is about, the decision that lets it out, and what its judges said."""
+    """A question, the image it is about, the decision that lets it out, and what was said of it."""
 
     question: Question
     image: Image
     decision: Decision
     verdicts: tuple[Verdict, ...]
+    tried: Tried = Tried()
 
 
-def publish(accepted: Accepted, picture: EmbeddedImage, index: int, config: PublishConfig) -> ReleaseRow | Drop:
-    """Returns the row at position ``index`` of its split, or why there is none.
+class Place(NamedTuple):
+    """Where a row stands, and what its dataset was made from."""
+
+    row: int
+    """Position in its split."""
+    image_source: str = "unknown"
+    domain: str | None = None
+
+
+def publish(accepted: Accepted, picture: EmbeddedImage, place: Place, config: PublishConfig) -> ReleaseRow | Drop:
+    """Returns the row at its place, or why there is none.
 
     Raises:
         ValueError: question, image and decision do not belong together, or the decision is not to accept.
     """
-    question, image, _, _ = accepted
-    _check_kinship(accepted)
-    found = _PLACEHOLDER.search(question.question)
-    if found:
-        return _drop(question, DropReason.BAD_TEXT, f"the question holds {found[0]!r}, which trainers read as a tag")
-    stray = _stray_box(question, image)
-    if stray:
-        return _drop(question, DropReason.OUTSIDE_IMAGE, stray)
+    question, image = accepted.question, accepted.image
+    unfit = unfit_of(accepted)
+    if unfit is not None:
+        return unfit
     answer = str(question.answer)
     text = f"{question.question}\n\n{config.instruction}"
     return ReleaseRow(
@@ -83,22 +148,56 @@ def publish(accepted: Accepted, picture: EmbeddedImage, index: int, config: Publ
         answer=answer,
         ability=config.ability,
         reward_model=RewardModel(style="rule", ground_truth=answer),
-        extra_info=_extra_info(question, image, index),
+        extra_info=extra_info_of(question, image, place.row),
+        domain=place.domain,
         hops=tuple(_hop(question, position) for position in range(len(question.hops))),
-        tier="program",
+        tier=tier_of(accepted),
+        votes=accepted.tried.votes,
+        solve_rates=accepted.tried.solve_rates,
         certificates=(*question.certificates, *_later_certificates(accepted)),
         split=image.split,
         licence=image.licence,
         image_uri=image.uri,
+        image_source=place.image_source,
+        width=image.width,
+        height=image.height,
         **{name: getattr(question, name) for name in _COPIED},
     )
 
 
 _COPIED = (
     "question_id", "image_id", "family_id", "variant", "style", "hop_count", "shape", "trace", "margin",
-    "weakest_fact", "luck", "strict", "program", "config_hash", "seed",
+    "weakest_fact", "luck", "strict", "program", "config_hash", "seed", "categories", "stage_version",
 )  # fmt: skip
 """Fields that a row takes over from its question as they are."""
+
+
+def unfit_of(accepted: Accepted) -> Drop | None:
+    """Returns why an accepted question cannot be published in any view; None where it can.
+
+    Raises:
+        ValueError: question, image and decision do not belong together, or the decision is not to accept.
+    """
+    _check_kinship(accepted)
+    question = accepted.question
+    found = _PLACEHOLDER.search(question.question)
+    if found:
+        return _drop(question, DropReason.BAD_TEXT, f"the question holds {found[0]!r}, which trainers read as a tag")
+    stray = _stray_box(question, accepted.image)
+    return _drop(question, DropReason.OUTSIDE_IMAGE, stray) if stray else None
+
+
+def tier_of(accepted: Accepted) -> str:
+    """Returns who vouches for the answer: "program", "people", or "both" where most people gave the program's answer.
+
+    Raises:
+        ValueError: nobody does.
+    """
+    question, votes = accepted.question, accepted.tried.votes
+    agreed = bool(votes) and votes is not None and votes[0].answer == str(question.answer)
+    if not question.program and not agreed:
+        raise ValueError(f"question {question.question_id} was accepted, but neither a program nor people vouch for it")
+    return "program" if not agreed else "both" if question.program else "people"
 
 
 _JUDGED = {"second_executor": "answer", "text_rules": "no_give_away"}
@@ -111,9 +210,9 @@ def _later_certificates(accepted: Accepted) -> Iterator[Certificate]:
     Raises:
         ValueError: a judge did not pass the question; silence is not a pass.
     """
-    question, _, decision, verdicts = accepted
-    outcomes = {verdict.judge: verdict for verdict in verdicts if verdict.question_id == question.question_id}
-    for judge, name in _JUDGED.items():
+    question, decision = accepted.question, accepted.decision
+    outcomes = {verdict.judge: verdict for verdict in accepted.verdicts if verdict.question_id == question.question_id}
+    for judge, name in _JUDGED.items() if question.program else ():
         if judge not in outcomes or outcomes[judge].outcome is not Outcome.PASS:
             raise ValueError(f"question {question.question_id} was accepted without a pass of {judge}")
         yield Certificate(name=name, passed=True, detail=f"passed by {judge}")
@@ -121,7 +220,7 @@ def _later_certificates(accepted: Accepted) -> Iterator[Certificate]:
 
 
 def _check_kinship(accepted: Accepted) -> None:
-    question, image, decision, _ = accepted
+    question, image, decision = accepted.question, accepted.image, accepted.decision
     if question.image_id != image.image_id or decision.image_id != image.image_id:
         raise ValueError(f"question {question.question_id} is about image {question.image_id}, not {image.image_id}")
     if decision.question_id != question.question_id or decision.route is not Route.ACCEPT:
@@ -146,17 +245,21 @@ def _is_inside(box: Box, image: Image) -> bool:
 def _hop(question: Question, position: int) -> SampleHop:
     hop = question.hops[position]
     return SampleHop(
-        text=hop.text, kind=hop.kind, value=hop.value, instance_ids=hop.instance_ids, boxes_xyxy=hop.boxes_xyxy
+        text=hop.text,
+        kind=hop.kind,
+        operator=hop.operator,
+        value=hop.value,
+        luck=hop.luck,
+        instance_ids=hop.instance_ids,
+        boxes_xyxy=hop.boxes_xyxy,
     )
 
 
-def _extra_info(question: Question, image: Image, index: int) -> ExtraInfo:
+def extra_info_of(question: Question, image: Image, index: int) -> ExtraInfo:
+    """Returns the struct that verl carries along, for the row at a position of its split."""
     meta = {
-        "categories": question.categories,
         "cell": question.cell,
-        "height": image.height,
-        "stage_version": question.stage_version,
-        "width": image.width,
+        "instances": len({name for hop in question.hops for name in hop.instance_ids}),
     }
     return ExtraInfo(
         split=image.split,

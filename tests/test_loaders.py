@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.publish import publish_dataset
-from schemas.sample import RELEASE_SCHEMA, RESERVED_COLUMNS, huggingface_features
+from schemas.huggingface import huggingface_features
+from schemas.release_row import RELEASE_SCHEMA, RESERVED_COLUMNS
 from stages.ingest import image_id_of
 from stages.publish import PublishConfig
 from tests.release_makers import encode, make_dataset, make_files, make_pixels

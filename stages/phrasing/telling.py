@@ -1,6 +1,7 @@
 """A certified program in words: the question, the text of every hop, and the gold reasoning trace with its evidence."""
 
 import random
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.question import Hop, TraceStep
@@ -21,16 +22,33 @@ class Telling(NamedTuple):
     question: str
     hops: tuple[Hop, ...]
     trace: tuple[TraceStep, ...]
+    told: tuple[str, ...]
+    """The question's sentences: one per established instance, then what is asked for."""
+    established: tuple[int, ...]
+    """Steps of the program whose instances the sentences establish."""
+    traced: tuple[int, ...]
+    """Step of the program that each step of the trace tells; the last step of the trace, the answer, has none."""
 
 
-def tell(index: SceneIndex, certified: Certified, rng: random.Random) -> Telling:
+Evidence = tuple[tuple[str, ...], Boxes]
+"""Ids and boxes of instances, in the same order."""
+
+
+def tell(
+    index: SceneIndex, certified: Certified, rng: random.Random, evidence: Mapping[int, Evidence] | None = None
+) -> Telling:
     """Returns the question's text, its hops with evidence, and its trace.
+
+    ``evidence`` says for some steps of the program what they land on, instead of what they do; a trace that goes wrong
+    is told so.
 
     Raises:
         ValueError: the program has a form for which there is no plain wording.
     """
     teller = _Teller(index, certified, rng)
-    return Telling(teller.question(), teller.hops(), teller.trace())
+    teller.evidence.update(evidence or {})
+    question, hops, trace = teller.question(), teller.hops(), teller.trace()
+    return Telling(question, hops, trace, tuple(teller.said), tuple(teller.narrator.told), tuple(teller.traced))
 
 
 class _Teller:
@@ -44,7 +62,8 @@ class _Teller:
         self.narrator = Narrator(certified.program, certified.values, rng)
         self.said = self.narrator.sentences()
         self.facts: dict[int, str] = {}
-        self.evidence: dict[int, tuple[tuple[str, ...], Boxes]] = {}
+        self.evidence: dict[int, Evidence] = {}
+        self.traced: list[int] = []
 
     def question(self) -> str:
         return " ".join(self.said)
@@ -92,6 +111,7 @@ class _Teller:
 
     def _trace_step(self, number: int, title: str, content: str) -> TraceStep:
         ids, boxes = self._evidence(number)
+        self.traced.append(number)
         return TraceStep(
             title=title,
             content=content,
@@ -125,13 +145,13 @@ class _Teller:
             raise ValueError(f"step {number} was not executed")
         return value
 
-    def _evidence(self, number: int) -> tuple[tuple[str, ...], Boxes]:
+    def _evidence(self, number: int) -> Evidence:
         """The instances a step lands on: one referent, the counted set, or the instance that was read."""
         if number not in self.evidence:
             self.evidence[number] = self._find_evidence(number)
         return self.evidence[number]
 
-    def _find_evidence(self, number: int) -> tuple[tuple[str, ...], Boxes]:
+    def _find_evidence(self, number: int) -> Evidence:
         step = self.program.steps[number]
         if operator_of(step.operator).output is ValueType.ONE:
             members = [self._defined(number)]

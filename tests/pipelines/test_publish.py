@@ -18,7 +18,7 @@ from pipelines.ledger import check_run
 from pipelines.publish import publish_dataset
 from pipelines.publish_buckets import read_buckets
 from schemas.drop import DropReason
-from schemas.sample import RESERVED_COLUMNS
+from schemas.release_row import RESERVED_COLUMNS
 from stages.ingest import image_id_of
 from stages.publish import PublishConfig
 from tests.release_makers import (

@@ -9,7 +9,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.publish_images import embed, strip_metadata
 from schemas.drop import Drop, DropReason
-from schemas.sample import EmbeddedImage
+from schemas.release_row import EmbeddedImage
 from stages.ingest import image_id_of
 from tests.release_makers import admit, encode, make_pixels
 

@@ -1,0 +1,1 @@
+"""Views: accepted questions as rows for supervised training, preferences, step rewards, options, boxes, contrasts."""
