@@ -7,6 +7,7 @@ erased by OpenCV's inpainting, recoloured in CIELAB, lightness kept. What cannot
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -64,17 +65,25 @@ class Edit(NamedTuple):
 
 
 def edits_of(scene: Scene, program: Program, referents: Sequence[str], config: EraseConfig) -> Iterator[Edit]:
-    """Yields the edits of the named instances after which the program is certified and gives another number."""
+    """Yields the edits of the named instances after which the program is certified and gives another number.
+
+    Erased and recoloured ones take turns while there are both; instances come in the order of their names given.
+    """
     before = SceneIndex(scene, config.margins)
     gold = certify(before, program, config.certify)
     if not isinstance(gold, Certified):
         return
     by_id = {instance.instance_id: instance for instance in scene.instances}
-    for name in referents:
-        instance = by_id[name]
-        if is_free(instance, scene, config):
-            yield from _erased(scene, program, instance, gold.answer, config)
-        yield from _recoloured(scene, program, instance, gold.answer, config)
+    named = [by_id[name] for name in referents]
+    erased = (
+        edit
+        for instance in named
+        if is_free(instance, scene, config)
+        for edit in _erased(scene, program, instance, gold.answer, config)
+    )
+    recoloured = (edit for instance in named for edit in _recoloured(scene, program, instance, gold.answer, config))
+    for pair in zip_longest(erased, recoloured):
+        yield from (edit for edit in pair if edit is not None)
 
 
 def is_free(instance: Instance, scene: Scene, config: EraseConfig) -> bool:

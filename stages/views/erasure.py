@@ -33,7 +33,7 @@ class Contrast(NamedTuple):
 def contrasts_of(scene: Scene, question: Question, config: EraseConfig) -> Iterator[Contrast]:
     """Yields edits of the instances that the question's hops land on, under which its words stay right.
 
-    A referent of more than one hop is taken for the first. Erasing comes before recolouring, early hops before late.
+    A referent of more than one hop is taken for the first. Early hops come first; an edit is made only when it is asked for.
     """
     gold = retell(SceneIndex(scene, config.margins), question)
     if gold is None or gold.telling.question != question.question:
@@ -42,8 +42,8 @@ def contrasts_of(scene: Scene, question: Question, config: EraseConfig) -> Itera
     for position, hop in enumerate(question.hops):
         for name in hop.instance_ids:
             hop_of.setdefault(name, position)
-    found = list(edits_of(scene, Program.from_json(question.program), list(hop_of), config))
-    for edit in sorted(found, key=lambda edit: (edit.kind, hop_of[edit.instance.instance_id])):
+    program = Program.from_json(question.program)
+    for edit in edits_of(scene, program, sorted(hop_of, key=hop_of.__getitem__), config):
         edited = _edited(question, edit, config)
         if edited is not None:
             yield Contrast(edit, hop_of[edit.instance.instance_id], edited)
