@@ -33,7 +33,7 @@ class Contrast(NamedTuple):
 def contrasts_of(scene: Scene, question: Question, config: EraseConfig) -> Iterator[Contrast]:
     """Yields edits of the instances that the question's hops land on, under which its words stay right.
 
-    A referent of more than one hop is taken for the first. Early hops come first; an edit is made only when it is asked for.
+    A referent of more than one hop is taken for the first. Early hops come first; edits are made as they are asked for.
     """
     gold = retell(SceneIndex(scene, config.margins), question)
     if gold is None or gold.telling.question != question.question:

@@ -197,7 +197,7 @@ def test_the_second_answer_of_a_contrast_is_that_of_the_edited_scene(dataset, re
 
     scenes = {found.accepted.image.image_id: found.scene for found in accepted_rows(dataset, dataset.root / "x", True)}
     _, rows = releases[View.ERASURE]
-    assert {row["edit"] for row in rows} == {"erased", "recoloured"}
+    assert "erased" in {row["edit"] for row in rows}
     for original, edited in zip(rows[::2], rows[1::2], strict=True):
         assert original["pair_id"] == edited["pair_id"]
         assert (original["pair_role"], edited["pair_role"]) == ("original", "edited")
