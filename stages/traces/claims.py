@@ -72,7 +72,7 @@ def box_iou(a: Box, b: Box) -> float:
 def _claim(index: SceneIndex, program: Program, values: Sequence[Value | None], number: int) -> Claim:
     step, value = program.steps[number], _defined(values, number)
     if operator_of(step.operator).output is ValueType.ONE:
-        members = [value]
+        members: Sequence[int] = [value]
     elif step.operator in _OF_THE_SET:
         members = index.members(_defined(values, step.inputs[0]))
     elif step.operator in _OF_THE_ONE:

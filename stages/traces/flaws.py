@@ -167,7 +167,7 @@ class _Maker:
         members = [*counted, self.rng.choice(others)] if change > 0 else self._without_one(counted)
         return {number: self._seen(members)}
 
-    def _without_one(self, members: list[int]) -> list[int]:
+    def _without_one(self, members: Sequence[int]) -> list[int]:
         gone = self.rng.choice(members)
         return [i for i in members if i != gone]
 
