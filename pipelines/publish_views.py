@@ -15,16 +15,16 @@ from schemas.release_row import EmbeddedImage
 from schemas.scene import Scene
 from stages.erase import EraseConfig, edited_picture
 from stages.publish import Accepted, Place, PublishConfig, View, publish, unfit_of
+from stages.release_views.boxes import box_row, not_in_view, target_of
+from stages.release_views.erasure import Contrast, contrast_rows, contrasts_of
+from stages.release_views.options import option_row, options_of
+from stages.release_views.preference import preference_row
+from stages.release_views.process import process_row
+from stages.release_views.supervised import flawed_of, next_kind, reasoning_row, summary_row
 from stages.scene_index import SceneIndex
 from stages.second_executor import ProgramRun, SecondExecutor
 from stages.traces.corrupt import Corruption, Gold, corruptions, retell
 from stages.traces.flaws import Flaw
-from stages.views.boxes import box_row, not_in_view, target_of
-from stages.views.erasure import Contrast, contrast_rows, contrasts_of
-from stages.views.options import option_row, options_of
-from stages.views.preference import preference_row
-from stages.views.process import process_row
-from stages.views.supervised import flawed_of, next_kind, reasoning_row, summary_row
 
 
 class Material(NamedTuple):

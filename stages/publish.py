@@ -29,7 +29,7 @@ from schemas.release_row import (
     Vote,
 )
 from schemas.verdict import Outcome, Verdict
-from stages.views.config import ViewConfig
+from stages.release_views.config import ViewConfig
 
 VERSION = 3
 

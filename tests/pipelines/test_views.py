@@ -25,10 +25,10 @@ from schemas.program import Program
 from schemas.release_row import RESERVED_COLUMNS
 from stages.erase import EraseConfig
 from stages.publish import Format, Layout, PublishConfig, View
+from stages.release_views.config import Shares, ViewConfig
+from stages.release_views.supervised import next_kind
 from stages.second_executor import ProgramRun, SecondExecutor
 from stages.traces.flaws import Flaw
-from stages.views.config import Shares, ViewConfig
-from stages.views.supervised import next_kind
 from tests.pipelines.tiny_source import write_source
 
 VIEWS = ViewConfig(contrasts=2)

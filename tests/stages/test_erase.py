@@ -8,9 +8,9 @@ from stages.certify import Certified
 from stages.colours import name_colour
 from stages.erase import EraseConfig, edited_picture, edits_of, grow_of, is_free
 from stages.masks import mask_to_rle, rle_to_mask
+from stages.release_views.erasure import contrasts_of
 from stages.second_executor import ProgramRun, SecondExecutor
 from stages.synthesize import SynthesizeConfig, synthesize
-from stages.views.erasure import contrasts_of
 from tests.layouts import random_scene
 
 pytest.importorskip("cv2", reason="needs opencv-python-headless")

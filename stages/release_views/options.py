@@ -11,10 +11,10 @@ from stages.execute import execute, executed_steps
 from stages.hops import hop_kinds
 from stages.mutations import Downstream, choice_mutations, mutations_of, strays_of
 from stages.publish import Accepted, Place, PublishConfig, publish
+from stages.release_views.config import ViewConfig
+from stages.release_views.origin import tagged, user
 from stages.scene_index import SceneIndex
 from stages.traces.corrupt import Gold
-from stages.views.config import ViewConfig
-from stages.views.origin import tagged, user
 
 
 def option_row(

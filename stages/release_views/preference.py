@@ -3,10 +3,10 @@
 from schemas.release_row import EmbeddedImage
 from schemas.view_rows import DpoRow
 from stages.publish import Accepted
+from stages.release_views.config import ViewConfig
+from stages.release_views.origin import assistant, origin_of, tagged, user
 from stages.traces.corrupt import Corruption, Gold
 from stages.traces.wording import response_text
-from stages.views.config import ViewConfig
-from stages.views.origin import assistant, origin_of, tagged, user
 
 
 def preference_row(

@@ -11,11 +11,11 @@ from schemas.question import TraceStep
 from schemas.release_row import EmbeddedImage, RewardModel
 from schemas.view_rows import ProcessRow, ProcessStep
 from stages.publish import Accepted, PublishConfig, extra_info_of
+from stages.release_views.config import ViewConfig
+from stages.release_views.origin import origin_of, tagged, user
 from stages.traces.claims import is_right
 from stages.traces.corrupt import Corruption, Gold
 from stages.traces.wording import response_text, step_lines, step_spans
-from stages.views.config import ViewConfig
-from stages.views.origin import origin_of, tagged, user
 
 
 def process_row(  # noqa: PLR0913 - a row is made of all of these

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from schemas.release_row import EmbeddedImage
 from schemas.view_rows import SftRow
 from stages.publish import Accepted
+from stages.release_views.config import Shares, ViewConfig
+from stages.release_views.origin import assistant, origin_of, tagged, user
 from stages.traces.corrupt import Corruption, Gold
 from stages.traces.wording import trace_text
-from stages.views.config import Shares, ViewConfig
-from stages.views.origin import assistant, origin_of, tagged, user
 
 
 class FlawedTrace(NamedTuple):
