@@ -67,6 +67,8 @@ class Counts:
     """ok, every fault, refused (400), and aborted: the client went away before the answer was sent."""
     paid: Counter[str] = field(default_factory=Counter)
     """Whole answers sent, by request key."""
+    sent: Counter[str] = field(default_factory=Counter)
+    """Requests received, by request key."""
     jobs: Counter[str] = field(default_factory=Counter)
     """Whole answers sent, by job."""
     input_tokens: int = 0

@@ -118,6 +118,7 @@ class ScriptedServer:
             return _error(400, f"bad request: {error}")
         name = asked.key or json.dumps(asked.body, sort_keys=True)
         self._attempts[name] += 1
+        self.counts.sent[asked.key] += 1
         self._present += 1
         if asked.job != PROBE:
             self.counts.most_at_once = max(self.counts.most_at_once, self._present)

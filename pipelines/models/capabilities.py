@@ -14,7 +14,7 @@ from pipelines.models.probe import ProbeRefusedError, lacking_of, probe
 from pipelines.models.redaction import redact, secrets_of
 from pipelines.models.retries import pause_before
 from pipelines.models.spec import ModelSpec
-from pipelines.models.wire import JOB_HEADER, KEY_HEADER, read_completion
+from pipelines.models.wire import JOB_HEADER, KEY_HEADER, read_completion, token_limit_of
 from pipelines.parts import digest_of
 from schemas.model_attempt import ModelAttempt
 from schemas.model_reply import ErrorKind, ModelReply
@@ -27,7 +27,10 @@ Stored = Callable[[str], ModelReply | None]
 
 PROBE_JOB = "probe"
 PROBE_SECONDS = 60.0
-_ATTEMPTS = 5
+_ATTEMPTS = 8
+_ATTEMPTS_WHEN_FAILING = 3
+"""Where the server fails: some do so time after time when they meet an option they lack."""
+_FAILING = frozenset({ErrorKind.SERVER_ERROR, ErrorKind.CONNECTION, ErrorKind.TIMEOUT})
 _ABOUT_ITSELF = ("/version", "/get_server_info", "/v1/models")
 """Where servers say who they are: vLLM, SGLang, most."""
 _IDENTITY = ("version", "id", "model_path", "max_model_len")
@@ -72,41 +75,46 @@ class _Probing:
         said = []
         for path in _ABOUT_ITSELF:
             try:
-                async with asyncio.timeout(PROBE_SECONDS):
+                async with asyncio.timeout(min(PROBE_SECONDS, self._spec.call_seconds)):
                     response = await self._endpoint.sdk._client.get(f"{base}{path}")
+            except Exception:  # noqa: BLE001 - whatever goes wrong: the probes will say so
+                break
+            try:
                 said.append(_identity_of(json.loads(response.content)))
-            except Exception:  # noqa: BLE001 - most servers do not know most of these
+            except ValueError:  # most servers do not know most of these
                 said.append("")
         return digest_of(*said)
 
-    async def _post(self, name: str, options: dict[str, Any]) -> bytes:
+    async def _post(self, name: str, options: dict[str, Any]) -> str:
         key = digest_of(PROBE_JOB, self._endpoint.name, self._identity, name, json.dumps(options, sort_keys=True))
         known = self._stored(key)
         if known is not None:
-            return known.raw.encode()
-        if self._spec.server == "hosted":
-            options = {**options, "max_completion_tokens": options["max_tokens"]}
-            del options["max_tokens"]
+            return known.raw
+        options = {
+            token_limit_of(self._spec) if option == "max_tokens" else option: value for option, value in options.items()
+        }
         rng, failure = random.Random(key), Failure(ErrorKind.UNAVAILABLE, "")
         for attempt in range(1, _ATTEMPTS + 1):
             outcome = await self._attempt(key, options, attempt)
-            if isinstance(outcome, bytes):
+            if isinstance(outcome, str):
                 return outcome
             failure = outcome
             if not is_worth_repeating(failure.kind):
+                break
+            if failure.kind in _FAILING and attempt >= _ATTEMPTS_WHEN_FAILING:
                 break
             if attempt < _ATTEMPTS:
                 await asyncio.sleep(min(PROBE_SECONDS, pause_before(attempt + 1, failure.retry_after, rng)))
         raise ProbeRefusedError(failure.detail)
 
-    async def _attempt(self, key: str, options: dict[str, Any], attempt: int) -> bytes | Failure:
+    async def _attempt(self, key: str, options: dict[str, Any], attempt: int) -> str | Failure:
         headers = {JOB_HEADER: PROBE_JOB, KEY_HEADER: key}
         create = self._endpoint.sdk.chat.completions.with_raw_response.create
         began, started = time.time(), time.perf_counter()
         try:
             async with asyncio.timeout(min(PROBE_SECONDS, self._spec.call_seconds)):
                 response = await create(**options, extra_headers=headers)
-            raw = bytes(response.content)
+            raw = redact(bytes(response.content).decode("utf-8", "replace"), secrets_of([self._spec.api_key_env]))
             completion = read_completion(raw)
         except Exception as error:  # noqa: BLE001 - whatever a foreign server causes is a finding
             return failure_of(error, began)
@@ -128,7 +136,7 @@ class _Probing:
             **shared,
             texts=completion.texts,
             finish_reasons=completion.finish_reasons,
-            raw=redact(raw.decode("utf-8", "replace"), secrets_of([self._spec.api_key_env])),
+            raw=raw,
             attempts=attempt,
         )
         await self._keep(reply, ModelAttempt(**shared, attempt=attempt, started=began))

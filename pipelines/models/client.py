@@ -12,6 +12,7 @@ from pipelines.errors import UserError
 from pipelines.models.budget import BudgetSpentError, check_budget, most_money
 from pipelines.models.claims import Claim, Claims
 from pipelines.models.draws import first_draws, join_draws, single_draws
+from pipelines.models.in_process import InProcess
 from pipelines.models.keys import key_of
 from pipelines.models.pictures import Pictures, ReadPicture
 from pipelines.models.reply_store import ReplyStore
@@ -255,5 +256,9 @@ async def _open(
     opened: dict[ModelSpec, Backend] = {}
     for spec in specs.values():
         if spec not in opened:
-            opened[spec] = Server(spec, Pictures(read_picture, spec), store.put, store.get)
+            pictures = Pictures(read_picture, spec)
+            if spec.kind == "transformers":
+                opened[spec] = InProcess(spec, pictures, store.put)
+            else:
+                opened[spec] = Server(spec, pictures, store.put, store.get)
     return {role: opened[spec] for role, spec in specs.items()}

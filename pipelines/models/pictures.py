@@ -31,6 +31,8 @@ class Encoded(NamedTuple):
     """Pixels."""
     height: int
     """Pixels."""
+    path: Path | None = None
+    """The file that holds exactly these bytes, where there is one."""
 
     @property
     def data_uri(self) -> str:
@@ -55,6 +57,7 @@ def encode_picture(data: bytes, box_xyxy: tuple[float, float, float, float] | No
             return Encoded(media_type, data, picture.width, picture.height)
         lossless = picture.format != "JPEG"
         upright = ImageOps.exif_transpose(picture).convert("RGB")
+    upright.info = {}  # Pillow would write the comment of the file again
     if box_xyxy is not None:
         upright = upright.crop(_whole_pixels(box_xyxy, upright.size))
     small = _at_most(upright, max_pixels)
@@ -79,6 +82,15 @@ class Pictures:
         parts = [part for message in request.messages for part in message.parts if part.image_id]
         return {part: await self._address(part) for part in parts}
 
+    async def encoded(self, request: ModelRequest) -> dict[Part, bytes]:
+        """Returns the file of each picture part of the request as a model should see it.
+
+        Raises:
+            KeyError, OSError, ValueError: there is no such picture, it cannot be read, or a box lies outside it.
+        """
+        parts = [part for message in request.messages for part in message.parts if part.image_id]
+        return {part: (await asyncio.to_thread(self._encode, part)).data for part in parts}
+
     async def _address(self, part: Part) -> str:
         waiting = self._kept.get(part)
         if waiting is not None:
@@ -96,13 +108,17 @@ class Pictures:
             del self._kept[oldest[0]]
         return address
 
-    def _make(self, part: Part) -> str:
+    def _encode(self, part: Part) -> Encoded:
         stored = self._read(part.image_id)
         data = stored if isinstance(stored, bytes) else stored.read_bytes()
         encoded = encode_picture(data, part.box_xyxy, self._spec.max_pixels)
         if isinstance(stored, Path) and encoded.data is data:
-            return self._place(stored.resolve()) or encoded.data_uri
-        return encoded.data_uri
+            return encoded._replace(path=stored.resolve())
+        return encoded
+
+    def _make(self, part: Part) -> str:
+        encoded = self._encode(part)
+        return (encoded.path and self._place(encoded.path)) or encoded.data_uri
 
     def _place(self, path: Path) -> str | None:
         """Returns where the server finds a file that needs no change; None where it has to be sent."""

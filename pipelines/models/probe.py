@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pipelines.models.wire import OPTIONS, BadBodyError, read_completion
 
-Post = Callable[[str, dict[str, Any]], Awaitable[bytes]]
+Post = Callable[[str, dict[str, Any]], Awaitable[str]]
 """Sends the options of a probe, given its name, and returns the body. Raises `ProbeRefusedError` on 4xx and 5xx."""
 
 COLOURS = ("red", "green", "blue")
@@ -57,10 +57,19 @@ async def probe(model: str, post: Post) -> tuple[Finding, ...]:
         "logprobs": (plain | {"logprobs": True, "top_logprobs": 2}, _shows_logprobs),
         "json_schema": (_say("What do you see in your mind?", model) | _schema_option(), _shows_schema),
     }
+    unwanted = {"temperature"} if not temperature.honoured else set()
+    post = _without(post, unwanted)
     found = {name: await _try(post, name, options, shows) for name, (options, shows) in tries.items()}
     found["seed"] = await _probe_seed(post, model)
     found["temperature"] = temperature
     return tuple(found[option] for option in OPTIONS)
+
+
+def _without(post: Post, unwanted: set[str]) -> Post:
+    async def post_rest(name: str, options: dict[str, Any]) -> str:
+        return await post(name, {option: value for option, value in options.items() if option not in unwanted})
+
+    return post_rest if unwanted else post
 
 
 def lacking_of(findings: tuple[Finding, ...]) -> frozenset[str]:

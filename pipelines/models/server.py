@@ -56,12 +56,12 @@ class Server:
             UserError: no server could be used from the very start.
             sqlite3.Error: the disk does not take the reply.
         """
-        await self.check()
         only_local = bool(request.image_ids) and not (request.allow_remote_images or self._spec.allow_remote_images)
         if only_local and not any(endpoint.is_local for endpoint in self.router.endpoints):
             names = ", ".join(endpoint.name for endpoint in self.router.endpoints)
             detail = f"the pictures of {request.job} may not leave this machine, and {names} is elsewhere"
             return self._nothing_sent(key, request, ErrorKind.PRIVACY, detail)
+        await self.check()
         try:
             pictures = await self._pictures.addresses(request)
         except (KeyError, OSError, ValueError) as error:
@@ -130,10 +130,10 @@ class Server:
             try:
                 limit = min(self._spec.call_seconds, deadline - time.monotonic())
                 async with asyncio.timeout(limit):
-                    raw = await self._post(asked, endpoint)
+                    raw = redact(await self._post(asked, endpoint), self._secrets)
                 completion = read_completion(raw)
             except Exception as error:  # noqa: BLE001 - whatever a foreign server causes is a failed attempt
-                outcome: tuple[bytes, Completion] | Failure = failure_of(error, began)
+                outcome: tuple[str, Completion] | Failure = failure_of(error, began)
             else:
                 outcome = raw, completion
             seconds = time.perf_counter() - started
@@ -168,11 +168,11 @@ class Server:
         else:
             endpoint.breaker.succeeded()
 
-    async def _post(self, asked: Asked, endpoint: Endpoint) -> bytes:
+    async def _post(self, asked: Asked, endpoint: Endpoint) -> str:
         options = to_options(asked.request, self._spec, asked.pictures, endpoint.lacking)
         headers = {JOB_HEADER: asked.request.job, KEY_HEADER: asked.key}
         response = await endpoint.sdk.chat.completions.with_raw_response.create(**options, extra_headers=headers)
-        return bytes(response.content)
+        return bytes(response.content).decode("utf-8", "replace")
 
     def _note(self, asked: Asked, endpoint: Endpoint, attempt: int, time_taken: tuple[float, float]) -> ModelAttempt:
         return ModelAttempt(
@@ -188,7 +188,7 @@ class Server:
             usage_known=True,
         )
 
-    def _reply(self, asked: Asked, note: ModelAttempt, raw: bytes, completion: Completion) -> ModelReply:
+    def _reply(self, asked: Asked, note: ModelAttempt, raw: str, completion: Completion) -> ModelReply:
         per_input, per_output = self._spec.money_per_token
         lacking = next(each.lacking for each in self.router.endpoints if each.name == note.endpoint)
         return ModelReply(
@@ -201,7 +201,7 @@ class Server:
             endpoint=note.endpoint,
             texts=completion.texts,
             finish_reasons=completion.finish_reasons,
-            raw=redact(raw.decode("utf-8", "replace"), self._secrets),
+            raw=raw,
             input_tokens=completion.input_tokens,
             output_tokens=completion.output_tokens,
             usage_known=completion.usage_known,

@@ -4,6 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 from pipelines.models.spec import ModelSpec
+from pipelines.parts import digest_of
 from schemas.model_request import ModelRequest, Part
 
 JOB_HEADER = "X-Hopyard-Job"
@@ -43,13 +44,13 @@ def to_options(
         lacking: names out of `OPTIONS`.
     """
     messages: list[dict[str, Any]] = [
-        {"role": message.role, "content": _content(message.parts, pictures)} for message in request.messages
+        {"role": message.role, "content": _content(message.parts, pictures, spec)} for message in request.messages
     ]
     if request.json_schema is not None and "json_schema" in lacking:
         _append(messages[-1], f"{FOLLOW_SCHEMA}\n{request.json_schema}")
     options: dict[str, Any] = {"model": spec.model, "messages": messages}
     sampling = request.sampling
-    options["max_completion_tokens" if spec.server == "hosted" else "max_tokens"] = sampling.max_tokens
+    options[token_limit_of(spec)] = sampling.max_tokens
     if "temperature" not in lacking:
         options["temperature"] = sampling.temperature
         if sampling.top_p != 1.0:
@@ -68,6 +69,11 @@ def to_options(
     return options
 
 
+def token_limit_of(spec: ModelSpec) -> str:
+    """Returns how the kind of server calls the most tokens of an answer. Nearly all understand the older name."""
+    return "max_tokens" if spec.server == "auto" else "max_completion_tokens"
+
+
 def degraded_by(request: ModelRequest, lacking: frozenset[str]) -> tuple[str, ...]:
     """Returns which of the options that a request uses a server lacks, in the order of `OPTIONS`."""
     sampling = request.sampling
@@ -82,7 +88,7 @@ def degraded_by(request: ModelRequest, lacking: frozenset[str]) -> tuple[str, ..
     return tuple(option for option in OPTIONS if used[option] and option in lacking)
 
 
-def read_completion(raw: bytes) -> Completion:
+def read_completion(raw: str) -> Completion:
     """Returns what the body of a chat completion says.
 
     Raises:
@@ -101,15 +107,17 @@ def read_completion(raw: bytes) -> Completion:
     return Completion(texts, finish_reasons, *(tokens or (0, 0)), usage_known=tokens is not None)
 
 
-def _content(parts: tuple[Part, ...], pictures: dict[Part, str]) -> str | list[dict[str, Any]]:
+def _content(parts: tuple[Part, ...], pictures: dict[Part, str], spec: ModelSpec) -> str | list[dict[str, Any]]:
     if all(part.text for part in parts):
         return "\n\n".join(part.text for part in parts)
-    return [
-        {"type": "text", "text": part.text}
-        if part.text
-        else {"type": "image_url", "image_url": {"url": pictures[part]}}
-        for part in parts
-    ]
+    return [{"type": "text", "text": part.text} if part.text else _picture(part, pictures, spec) for part in parts]
+
+
+def _picture(part: Part, pictures: dict[Part, str], spec: ModelSpec) -> dict[str, Any]:
+    content: dict[str, Any] = {"type": "image_url", "image_url": {"url": pictures[part]}}
+    if spec.server == "vllm":  # under this name it finds what it made of the same picture before, without hashing it
+        content["uuid"] = digest_of(part.image_id, part.box_xyxy, spec.max_pixels)
+    return content
 
 
 def _append(message: dict[str, Any], text: str) -> None:
