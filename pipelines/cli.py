@@ -7,6 +7,7 @@ from types import TracebackType
 import typer
 from typer.exceptions import TyperException
 
+from pipelines.cli_spend import forecast, spend
 from pipelines.cli_operate import doctor, runs, schedule
 from pipelines.cli_read import query, show, verify, why
 from pipelines.cli_report import report
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, scenes, verify, query, why, show, report, publish, schedule, runs, doctor):
+for command in (run, scenes, verify, query, why, show, report, publish, schedule, runs, doctor, forecast, spend):
     app.command()(command)
 
 

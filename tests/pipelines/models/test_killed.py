@@ -46,6 +46,7 @@ def test_killed_at_20_moments_a_run_pays_for_as_many_calls_as_one_that_was_not(t
     for sent_then, had in kept_before_kills:
         assert all(counts.sent[key] == sent_then[key] for key in had & keys), "what was kept is never sent again"
     repeated = counts.outcomes["ok"] - REQUESTS
-    assert 0 <= repeated <= killed * IN_FLIGHT, "a server that bills every answer bills at most what was on the wire"
+    unkept = killed * (int(IN_FLIGHT * 1.25) + 1)  # on the wire, or on the way to the disk
+    assert 0 <= repeated <= unkept, "what a server that bills every answer bills twice"
     attempts = [attempt for attempt in read_attempts(tmp_path) if attempt.request_key in keys]
     assert len(attempts) == len({attempt.request_key for attempt in attempts}) == REQUESTS
