@@ -86,9 +86,8 @@ def busy_seconds(root: Path) -> float:
 
 def total(spends: Iterable[Spend]) -> Spend:
     """Returns the sums over jobs and models."""
-    rows = list(spends)
-    sums = [sum(row[column] for row in rows) for column in range(2, len(Spend._fields))]
-    return Spend("all", "", *sums)
+    columns = list(zip(*(row[2:] for row in spends), strict=True)) or [(0,)] * (len(Spend._fields) - 2)
+    return Spend("all", "", *map(sum, columns))
 
 
 def _covered(spans: Sequence[tuple[float, float]]) -> float:
