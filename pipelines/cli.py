@@ -7,11 +7,11 @@ from types import TracebackType
 import typer
 from typer.exceptions import TyperException
 
-from pipelines.cli_spend import forecast, spend
 from pipelines.cli_operate import doctor, runs, schedule
 from pipelines.cli_read import query, show, verify, why
 from pipelines.cli_report import report
 from pipelines.cli_run import publish, run, scenes
+from pipelines.cli_spend import forecast, spend
 from pipelines.errors import ConservationError, UserError
 
 USER_ERROR = 2

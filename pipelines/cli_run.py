@@ -8,11 +8,13 @@ import typer
 from rich.console import Console
 
 from pipelines.cli_models import (
+    Budget,
     DomainName,
     JudgeModel,
     JudgeUrl,
     ParserModel,
     ParserUrl,
+    RemoteImages,
     SameFamily,
     SolverModel,
     SolverUrl,
@@ -110,6 +112,8 @@ def run(  # noqa: PLR0913 - options of the main command
     parser_model: ParserModel = None,
     domain: DomainName = None,
     allow_same_family: SameFamily = False,
+    allow_remote_images: RemoteImages = False,
+    budget: Budget = None,
 ) -> int:
     """The whole factory: images to published questions.
 
@@ -125,7 +129,7 @@ def run(  # noqa: PLR0913 - options of the main command
     from pipelines.bucket import place
     from pipelines.config import load_profile, with_per_image
     from pipelines.domains import with_domain
-    from pipelines.model_choice import with_models
+    from pipelines.model_choice import with_models, with_remote_images
     from pipelines.observers import watching
     from pipelines.options import RunOptions
     from pipelines.packages import assert_own_packages
@@ -138,6 +142,8 @@ def run(  # noqa: PLR0913 - options of the main command
     names = (vlm_model, judge_model, solver_model, parser_model)
     flags = model_flags(urls, names, allow_same_family)
     config = with_models(with_domain(with_per_image(load_profile(profile), per_image), domain), flags)
+    if allow_remote_images:
+        config = with_remote_images(config)
     options = RunOptions(
         out=place(out) if out else settings().output / (source.resolve().name if source else "scenes"),
         config=with_segmenter(config, segmenter, checkpoint, annotations is not None),
@@ -149,6 +155,7 @@ def run(  # noqa: PLR0913 - options of the main command
         shard_size=shard_size,
         runner=RunnerChoice(runner, address, gpus),
         follow=follow,
+        budget=budget,
     )
     with watching(options.out, log, metrics_port) as watcher:
         result = _produce(options, watcher, server)

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.asking import Client, Models
+from pipelines.bucket import BucketPath
 from pipelines.cli_models import Flags
 from pipelines.config import RunConfig
 from pipelines.dataset_info import DatasetInfo
 from pipelines.errors import UserError
+from pipelines.models.budget import check_budget
 from pipelines.models.client import ModelClient
 from pipelines.models.spec import ModelSpec
 from pipelines.steps import source_folder
@@ -95,15 +97,26 @@ def check_families(config: RunConfig) -> None:
         )
 
 
-def open_models(dataset: Dataset, info: DatasetInfo, config: RunConfig) -> Models | None:
-    """Returns the models of a run, to be opened by the first step that asks; None where none does."""
+def with_remote_images(config: RunConfig) -> RunConfig:
+    """Returns the configuration with pictures allowed to leave this machine, whatever their domain says."""
+    specs = {role: spec.model_copy(update={"allow_remote_images": True}) for role, spec in config.models.items()}
+    return config.model_copy(update={"models": specs})
+
+
+def open_models(dataset: Dataset, info: DatasetInfo, config: RunConfig, budget: float | None = None) -> Models | None:
+    """Returns the models of a run, to be opened by the first step that asks; None where none does.
+
+    Raises:
+        UserError: the budget cannot bind.
+    """
     if config.style == "program":
         return None
+    check_budget(budget, list(config.models.values()))
     names = {role: spec.model for role, spec in config.models.items()}
     read = PictureReader(dataset, source_folder(dataset.root, info))
 
     def open_client() -> Client:
-        return ModelClient(dataset.root, config.models, read)
+        return ModelClient(dataset.root, config.models, read, budget)
 
     return Models(names, open_client)
 
@@ -116,8 +129,8 @@ class PictureReader:
         self._source = source
         self._uris: dict[str, str] = {}
 
-    def __call__(self, image_id: str) -> bytes:
-        """Returns the bytes of the picture's file.
+    def __call__(self, image_id: str) -> bytes | Path:
+        """Returns the picture's file, or its bytes where it lies in a bucket.
 
         Raises:
             KeyError: no image has that id.
@@ -126,7 +139,8 @@ class PictureReader:
         if image_id not in self._uris:
             rows = self._dataset.read("images", columns=["image_id", "uri"]).to_pylist()
             self._uris = {row["image_id"]: row["uri"] for row in rows}
-        return (self._source / self._uris[image_id]).read_bytes()
+        file = self._source / self._uris[image_id]
+        return file.read_bytes() if isinstance(file, BucketPath) else file
 
 
 def _only_model(urls: Sequence[str]) -> str:

@@ -36,6 +36,8 @@ class RunOptions(NamedTuple):
     runner: RunnerChoice = RunnerChoice()
     follow: bool = False
     """The source may change between runs; only what is new or other is worked on."""
+    budget: float | None = None
+    """The most money that the dataset may cost, all runs together."""
     settle: float = 0.0
     """Files younger than so many seconds are left for the next run: somebody may still be writing them."""
 

@@ -83,7 +83,7 @@ def open_run(options: RunOptions, asked: Asked, watcher: Watcher) -> Iterator[Ru
         if asked.info.scene_count is not None:
             render_once(dataset, asked.info, options.config, options.workers, watcher)
             files = list_files(source_folder(dataset.root, asked.info), None)
-        models = open_models(dataset, asked.info, options.config)
+        models = open_models(dataset, asked.info, options.config, options.budget)
         with use_models(dataset.root, models):
             yield Run(dataset, asked.info, files, options.config)
 
