@@ -7,6 +7,7 @@ from types import TracebackType
 import typer
 from typer.exceptions import TyperException
 
+from pipelines.cli_annotate import app as annotate
 from pipelines.cli_operate import doctor, runs, schedule
 from pipelines.cli_read import query, show, verify, why
 from pipelines.cli_report import report
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 for command in (run, scenes, verify, query, why, show, report, publish, schedule, runs, doctor, forecast, spend):
     app.command()(command)
+app.add_typer(annotate)
 
 
 def main() -> None:

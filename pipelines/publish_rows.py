@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.people.standing import decided_annotations, decisions_in_effect
 from pipelines.publish_buckets import Bucket, read_buckets
 from pipelines.store import Dataset
 from schemas.arrow import RecordType, table_to_records
@@ -26,7 +27,7 @@ from schemas.verdict import Verdict
 from stages.publish import Accepted, Tried
 
 STAGE = "publish"
-_SOURCES = ("images", "questions", "decisions", "verdicts", "rollouts", "annotations")
+_SOURCES = ("images", "questions", "decisions", "verdicts", "rollouts", "annotations", "people")
 _SCENE_SOURCES = ("instances", "categories")
 _ORDER = [("image_id", "ascending"), ("question_id", "ascending")]
 _STEP = 100
@@ -135,7 +136,8 @@ def _supports(dataset: Dataset) -> dict[str, frozenset[str]]:
 
 
 def _accepted_of(bucket: Bucket) -> Iterator[Accepted]:
-    decisions = bucket["decisions"].filter(pc.equal(bucket["decisions"]["route"], Route.ACCEPT.value)).sort_by(_ORDER)
+    standing = decisions_in_effect(bucket["decisions"], bucket["people"])
+    decisions = standing.filter(pc.equal(standing["route"], Route.ACCEPT.value)).sort_by(_ORDER)
     wanted = pc.is_in(bucket["questions"]["question_id"], value_set=decisions["question_id"].combine_chunks())
     questions = bucket["questions"].filter(wanted).sort_by(_ORDER)
     images = {image.image_id: image for image in table_to_records(bucket["images"], Image)}
@@ -144,7 +146,7 @@ def _accepted_of(bucket: Bucket) -> Iterator[Accepted]:
     judged = pc.is_in(bucket["verdicts"]["question_id"], value_set=decisions["question_id"].combine_chunks())
     for verdict in table_to_records(bucket["verdicts"].filter(judged), Verdict):
         verdicts.setdefault(verdict.question_id, []).append(verdict)
-    rollouts, annotations = (_answers(bucket[table]) for table in ("rollouts", "annotations"))
+    rollouts, annotations = _answers(bucket["rollouts"]), _answers(decided_annotations(bucket))
     rows = zip(_records(questions, Question), _records(decisions, Decision), strict=True)
     for question, decision in rows:
         name = question.question_id

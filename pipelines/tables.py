@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from schemas import (
+    annotation,
     audit,
     calibration,
     category,
@@ -30,17 +31,6 @@ INTERNAL_FOLDER = "_internal"
 
 SOURCE_SCHEMA = pa.schema([("uri", pa.string()), ("file_bytes", pa.int64())])
 """One row per file of the source folder; its shard is the part it lies in."""
-
-ANNOTATION_SCHEMA = pa.schema(
-    [
-        ("question_id", pa.string()),
-        ("image_id", pa.string()),
-        ("annotator", pa.string()),
-        ("answer", pa.int64()),
-        ("seconds", pa.float64()),
-    ]
-)
-"""Answers by people. No stage writes it yet; the view exists so that queries can be written against it."""
 
 
 class TableSpec(NamedTuple):
@@ -77,7 +67,11 @@ TABLES: dict[str, TableSpec] = {
     "named": TableSpec(named_category.NAMED_CATEGORY_SCHEMA, ("image_id", "category"), named_category.SCHEMA_VERSION),
     "looks": TableSpec(look.LOOK_SCHEMA, ("instance_id", "key"), look.SCHEMA_VERSION),
     "decisions": TableSpec(decision.DECISION_SCHEMA, ("question_id",), decision.SCHEMA_VERSION),
-    "annotations": TableSpec(ANNOTATION_SCHEMA, ("question_id", "annotator")),
+    "annotations": TableSpec(annotation.ANNOTATION_SCHEMA, ("question_id", "annotator"), annotation.SCHEMA_VERSION),
+    "annotation_history": TableSpec(
+        annotation.ANNOTATION_SCHEMA, ("annotation_id", "version"), annotation.SCHEMA_VERSION
+    ),
+    "people": TableSpec(annotation.PEOPLE_SCHEMA, ("question_id",), annotation.SCHEMA_VERSION),
     "samples": TableSpec(sample.SAMPLE_SCHEMA, ("image_id", "id"), sample.SCHEMA_VERSION),
     "drops": TableSpec(drop.DROP_SCHEMA, ("stage", "id", "reason", "detail"), drop.SCHEMA_VERSION),
     "sources": TableSpec(SOURCE_SCHEMA, ("uri",), internal=True),

@@ -36,6 +36,12 @@ REFERENCES = {
         """,
     "samples were not accepted": """
         from samples where question_id not in (select question_id from decisions where route = 'accept')
+        and question_id not in (select question_id from people where standing = 'confirmed' and answer = own)
+        """,
+    "samples were rejected by people": """
+        from samples where question_id in
+        (select question_id from people where standing = 'rejected'
+        or (standing = 'confirmed' and answer is distinct from own))
         """,
     "samples give another answer than their question": """
         from samples s join questions q using (question_id) where s.answer <> q.answer::varchar

@@ -99,6 +99,10 @@ class PublishConfig(BaseModel):
     """Distinct picture bytes at which a file is closed at the next image."""
 
 
+REWARD_MODEL = "reward model: "
+"""How the reason of a decision begins that the reward model made."""
+
+
 class Tried(NamedTuple):
     """What models and people made of a question; None where none was asked."""
 
@@ -190,11 +194,15 @@ def unfit_of(accepted: Accepted) -> Drop | None:
 def tier_of(accepted: Accepted) -> str:
     """Returns who vouches for the answer: "program", "people", or "both" where most people gave the program's answer.
 
+    "model" is a question without a program that the reward model let out unseen.
+
     Raises:
         ValueError: nobody does.
     """
     question, votes = accepted.question, accepted.tried.votes
     agreed = bool(votes) and votes is not None and votes[0].answer == str(question.answer)
+    if not question.program and not agreed and accepted.decision.reason.startswith(REWARD_MODEL):
+        return "model"
     if not question.program and not agreed:
         raise ValueError(f"question {question.question_id} was accepted, but neither a program nor people vouch for it")
     return "program" if not agreed else "both" if question.program else "people"

@@ -1,0 +1,173 @@
+"""Push: the assignments that are meant become labelling tasks on the server, each exactly once.
+
+The server imports whatever it is sent as often as it is sent. So before every import it is asked which keys it has;
+only missing ones are sent, without retries; and after any error nothing is believed until it was asked again. An
+import that was cut off may still be at work on the server, so its project is left alone until its number of tasks
+stands still.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from annotation.client import Client
+from annotation.errors import Refused, ServerUnreachable
+from annotation.journal import Assignment, Candidate, Journal, Problem, Project
+from annotation.to_label_studio import (
+    LABELING_CONFIG,
+    LabelingTask,
+    project_body,
+    project_title,
+    task_data,
+)
+from annotation.workplace import Annotator
+
+BATCH = 100
+SETTLE_SECONDS = 2.0
+"""An import of one batch takes a fraction of this."""
+
+
+class Place(NamedTuple):
+    """What projects of this dataset are like."""
+
+    dataset: str
+    """Its name, for people to read."""
+    folder: str | None
+    """Absolute folder of the pictures on the server's machine; None where pictures have public addresses."""
+    image: Callable[[str], str]
+    """Address of a picture, by its name."""
+
+
+class Pushed(NamedTuple):
+    """What pushing did."""
+
+    sent: int
+    found: int
+    """Meant, and on the server already: sent by a process that did not live to note it."""
+
+
+def push(client: Client, journal: Journal, team: Sequence[Annotator], place: Place) -> Pushed:
+    """Sends what is meant; what is on the server already is only noted.
+
+    Raises:
+        LabelStudioError: the server cannot be reached or refuses. What was sent so far is kept; call again.
+    """
+    candidates = journal.candidates()
+    sent = found = 0
+    for annotator in team:
+        meant = journal.assignments(annotator.name, "meant")
+        if not meant:
+            continue
+        project = ensure_project(client, journal, annotator, place)
+        if project.importing:
+            _settle(client, journal, project)
+        for batch in _batches(meant):
+            there = find_tasks(client, project.project_id, [assignment.key for assignment in batch])
+            journal.mark("sent", there.items())
+            found += len(there)
+            missing = [assignment for assignment in batch if assignment.key not in there]
+            if missing:
+                sent += _import(client, journal, project, _tasks(missing, candidates, place))
+    return Pushed(sent, found)
+
+
+def ensure_project(client: Client, journal: Journal, annotator: Annotator, place: Place) -> Project:
+    """Returns the annotator's project, made where there is none: found by its title, so never made twice."""
+    known = journal.projects().get(annotator.name)
+    if known is not None and _is_as_made(client, journal, known):
+        return known
+    title = project_title(place.dataset, journal.identity, annotator.name)
+    found = client.get("/api/projects/", {"title": title, "page_size": 100})
+    project_id = next((int(item["id"]) for item in found["results"] if item["title"] == title), None)
+    if project_id is None:
+        project_id = int(client.post("/api/projects/", project_body(title, annotator.email))["id"])
+    if place.folder is not None and not client.get("/api/storages/localfiles/", {"project": project_id}):
+        body = {"project": project_id, "path": place.folder, "use_blob_urls": True, "title": "pictures"}
+        client.post("/api/storages/localfiles/", body)
+    project = Project(annotator.name, project_id, annotator.user_id, "", "", False)
+    journal.set_project(project)
+    return project
+
+
+def find_tasks(client: Client, project_id: int, keys: Sequence[str]) -> dict[str, int]:
+    """Returns the ids of those of these keys' tasks that a project has."""
+    wanted = {"filter": "filter:tasks:data.key", "operator": "in_list", "type": "List", "value": list(keys)}
+    query = json.dumps({"filters": {"conjunction": "and", "items": [wanted]}})
+    page = client.get(
+        "/api/tasks/", {"project": project_id, "fields": "task_only", "query": query, "page_size": 2 * len(keys) + 10}
+    )
+    found: dict[str, int] = {}
+    for task in page["tasks"]:
+        found.setdefault(task["data"].get("key"), int(task["id"]))
+    return {key: found[key] for key in keys if key in found}
+
+
+def _is_as_made(client: Client, journal: Journal, project: Project) -> bool:
+    """Whether the project is there; notes what was changed about it, and puts its screen back."""
+    try:
+        there = client.get(f"/api/projects/{project.project_id}/")
+    except Refused as error:
+        if error.status != 404:
+            raise
+        forget_project(journal, project)
+        return False
+    if there.get("label_config") != LABELING_CONFIG:
+        detail = f"the labelling screen of project {project.project_id} was changed; it was put back"
+        try:
+            client.patch(f"/api/projects/{project.project_id}/", {"label_config": LABELING_CONFIG})
+        except Refused as error:
+            detail = f"the labelling screen of project {project.project_id} was changed and cannot be put back: {error}"
+        journal.add_problem(Problem("screen changed", project.annotator, "", detail))
+    return True
+
+
+def forget_project(journal: Journal, project: Project) -> None:
+    """Notes that a project was deleted on the server; what was not answered in it is asked again."""
+    answered = {version.key for version in journal.versions()}
+    with journal.together():
+        detail = f"project {project.project_id} was deleted on the server; what was read of it stays"
+        journal.add_problem(Problem("project deleted", project.annotator, "", detail))
+        for assignment in journal.assignments(project.annotator):
+            state = "gone" if assignment.key in answered else "meant"
+            journal.mark(state, [(assignment.key, None)])
+        journal.drop_project(project.annotator)
+
+
+def _import(client: Client, journal: Journal, project: Project, tasks: Mapping[str, dict[str, Any]]) -> int:
+    journal.set_project(project._replace(importing=True))
+    path = f"/api/projects/{project.project_id}/import"
+    done = client.post(path, list(tasks.values()), {"return_task_ids": "true"})
+    ids = done.get("task_ids") or []
+    if len(ids) != len(tasks):
+        raise ServerUnreachable(f"an import of {len(tasks)} tasks gave {len(ids)}; the same command asks again")
+    with journal.together():
+        journal.mark("sent", zip(tasks, ids, strict=True))
+        journal.set_project(project._replace(importing=False))
+    return len(tasks)
+
+
+def _settle(client: Client, journal: Journal, project: Project) -> None:
+    """Waits until an import that was cut off, and may still be at work, has ended."""
+    path, last = f"/api/projects/{project.project_id}/", -1
+    deadline = time.monotonic() + 60
+    while (number := int(client.get(path)["task_number"])) != last and time.monotonic() < deadline:
+        last = number
+        time.sleep(SETTLE_SECONDS)
+    journal.set_project(project._replace(importing=False))
+
+
+def _tasks(
+    assignments: Sequence[Assignment], candidates: Mapping[str, Candidate], place: Place
+) -> dict[str, dict[str, Any]]:
+    tasks = {}
+    for assignment in assignments:
+        candidate = candidates[assignment.question_id]
+        task = LabelingTask(assignment.key, candidate.question, place.image(candidate.picture))
+        tasks[assignment.key] = task_data(task)
+    return tasks
+
+
+def _batches(assignments: Sequence[Assignment]) -> Iterator[Sequence[Assignment]]:
+    for start in range(0, len(assignments), BATCH):
+        yield assignments[start : start + BATCH]
