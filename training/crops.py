@@ -178,13 +178,6 @@ def logits_of(net: CropNet, pixels: NDArray[np.uint8]) -> list[Tensor]:
     return [torch.cat(head) for head in zip(*parts, strict=True)]
 
 
-def temperature_of(logits: Tensor, truth: Tensor) -> float:
-    """Returns the temperature at which the confidence of a head fits best (least negative log likelihood)."""
-    candidates = np.geomspace(0.4, 4.0, 73)
-    losses = [float(functional.cross_entropy(logits / value, truth)) for value in candidates]
-    return round(float(candidates[int(np.argmin(losses))]), 4)
-
-
 def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     padded = np.pad(mask, 1)
     return mask | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
