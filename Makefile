@@ -71,7 +71,7 @@ run: $(STAMP)
 
 test: lint
 	@echo "pytest"
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 	@$(MAKE) --no-print-directory try-models
 
 lint: $(STAMP)
