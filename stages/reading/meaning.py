@@ -56,7 +56,7 @@ _MARKS: tuple[tuple[str, str], ...] = (
     ("points", r"points"),
     ("pips", r"dots|pips"),
     ("number on", r"(?:number|digit)s? (?:on|written on|shown on)|number does .{1,60}? carry|which number|what number"),
-    ("asked again", r"how many are there\?|what do you get\?"),
+    ("asked again", r"how many are there\?|what do you get\?|go to it\."),
     ("how many", r"how many|count the|count all|the number of|number of"),
     ("place", r"which place|what place|which position"),
     ("only", r"only|just one|single"),
