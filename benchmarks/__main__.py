@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import blind, engine, eyes, memory, model_calls, stage_times, store
+from benchmarks import blind, cascade, engine, eyes, memory, model_calls, stage_times, store
 from benchmarks.plan import Plan
 from benchmarks.table import Table, print_table
 
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Iterator[Table]]] = {
     "memory": memory.run,
     "calls": model_calls.run,
     "eyes": eyes.run,
+    "cascade": cascade.run,
 }
 
 

@@ -198,12 +198,15 @@ def publish(  # noqa: PLR0913 - options of the command
     path_prefix: Annotated[
         str, typer.Option(help="In front of every path of the layout paths, e.g. an absolute folder with a slash.")
     ] = "",
+    allow_shortcuts: Annotated[
+        bool, typer.Option("--allow-shortcuts", help="Also where the audit found that words tell the answers.")
+    ] = False,
 ) -> None:
     """Writes the accepted questions as Parquet that verl, TRL and Hugging Face datasets load unchanged."""
     from pipelines.publish import publish_dataset
     from pipelines.publish_options import config_of
 
-    report = publish_dataset(folder, out, config_of(view, layout, format_, path_prefix))
+    report = publish_dataset(folder, out, config_of(view, layout, format_, path_prefix), allow_shortcuts)
     rows = ", ".join(f"{split} {count:,}" for split, count in report.rows.items())
     state = "is up to date" if report.up_to_date else "written"
     typer.echo(f"release {report.folder} {state}: {sum(report.rows.values()):,} rows ({rows})")
@@ -233,12 +236,14 @@ def _produce(options: "RunOptions", watcher: "Watcher", server: bool) -> "RunRes
 
 
 def _report_run(result: "RunResult") -> int:
+    from pipelines.cascade_table import cascade_lines, cascade_rows
     from pipelines.errors import UserError
     from pipelines.funnel import print_funnel, yield_lines
+    from pipelines.store import Dataset
 
     console = Console(highlight=False)
     print_funnel(console, result.manifests)
-    for line in yield_lines(result.manifests):
+    for line in (*yield_lines(result.manifests), *cascade_lines(cascade_rows(Dataset(result.root)))):
         typer.echo(line)
     if result.new == 0:
         typer.echo(f"nothing to do: {result.root} was finished already")

@@ -76,12 +76,15 @@ def yield_lines(manifests: Sequence[ShardManifest]) -> list[str]:
         return 0 if count is None else count.kept
 
     files, images = kept("list", "files"), kept("admit", "files")
-    asked, proposed = kept("synthesize", "images"), kept("synthesize", "proposals")
-    accepted = kept("route", "questions")
+    makers = (("synthesize", "proposals"), ("paraphrase", "questions"), ("compose", "written"))
+    asked = max(kept("synthesize", "images"), kept("draft", "images"), kept("compose", "images"))
+    proposed, accepted = sum(kept(*maker) for maker in makers), kept("route", "questions")
     share = f" ({asked / images:.0%})" if images else ""
     each = f", {accepted / images:.1f} per image" if images else ""
+    written = ("compose", "written") in totals
+    what, fate = ("questions", "accepted or for people") if written else ("certified questions", "accepted")
     return [
-        f"{files:,} files -> {images:,} images -> {asked:,} with certified questions{share}",
-        f"{proposed:,} certified questions -> {accepted:,} accepted{each}",
+        f"{files:,} files -> {images:,} images -> {asked:,} with {what}{share}",
+        f"{proposed:,} {what} -> {accepted:,} {fate}{each}",
         f"in = kept + dropped + failed holds for all {len(totals)} balances",
     ]

@@ -43,6 +43,7 @@ from pipelines.publish_images import embed
 from pipelines.publish_rows import STAGE, Found, accepted_rows, content_digest, read_funnel
 from pipelines.publish_shards import SplitWriter, lineage_of
 from pipelines.publish_views import NEEDS_SCENE, Make, Material, open_view
+from pipelines.release_gate import check_gate
 from pipelines.settings import settings
 from pipelines.steps import source_folder
 from pipelines.store import Dataset, ShardWriter
@@ -55,12 +56,15 @@ from stages.publish import VERSION, Format, Layout, Place, PublishConfig, View
 FOLDER = "release"
 
 
-def publish_dataset(root: Path, out: Path | None = None, config: PublishConfig | None = None) -> PublishReport:
+def publish_dataset(
+    root: Path, out: Path | None = None, config: PublishConfig | None = None, allow_shortcuts: bool = False
+) -> PublishReport:
     """Writes a release of a dataset folder, into ``out`` or its own place in the folder, and returns what was done.
 
     Raises:
         UserError: the folder is no dataset or cannot be read, nothing was accepted, the source folder is gone, the
-            format has no rows for the view, or ``out`` cannot be written or holds something else.
+            format has no rows for the view, an audit failed that ``allow_shortcuts`` does not overlook, or ``out``
+            cannot be written or holds something else.
         ValueError: the tables contradict each other; nothing is published then.
     """
     config = config or PublishConfig()
@@ -72,6 +76,7 @@ def publish_dataset(root: Path, out: Path | None = None, config: PublishConfig |
         descriptor = hold_worker_lock(root)
         try:
             with alone(folder), connect(dataset) as connection:
+                check_gate(connection, allow_shortcuts)
                 return _publish((dataset, connection), folder, config, make)
         finally:
             os.close(descriptor)

@@ -1,10 +1,12 @@
 """`hopyard why`: the life of anything that has an id, as a page of plain lines: parents, stages, verdicts, end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import duckdb
 
+from pipelines import why_models
 from pipelines.catalog import connect
 from pipelines.errors import UserError
 from pipelines.store import Dataset
@@ -25,6 +27,8 @@ LOOKUPS = (
     ("dropped", "drops", "id"),
     ("source", "drops", "parent_id"),
     ("instance", "segments", "instance_id"),
+    ("trace", "traces", "trace_id"),
+    ("reply", "replies", "request_key"),
 )
 """Kind of thing, and the table and column that know it; the first that matches tells the story."""
 
@@ -82,7 +86,7 @@ class _Story:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def tell(self, found: Found) -> Iterator[str]:
-        tellers = {
+        tellers: dict[str, Callable[[str], Iterator[str]]] = {
             "question": self._question,
             "sample": self._question,
             "family": self._family,
@@ -90,6 +94,8 @@ class _Story:
             "file": self._file,
             "instance": self._instance,
             "category": self._category,
+            "trace": partial(why_models.tell_of_trace, self),
+            "reply": partial(why_models.tell_of_reply, self),
         }
         yield from tellers.get(found.kind, self._dropped)(found.id)
 
@@ -98,16 +104,17 @@ class _Story:
         yield f"question {question_id}"
         yield f"  {question['question']}"
         yield f"  answer {question['answer']}; {question['variant']}, {question['hop_count']} hops, {question['style']}"
-        yield f"  program {question['program']}"
+        yield f"  program {question['program'] or 'none was recovered from the words'}"
         for hop in question["hops"]:
             yield f"  hop {hop['step']}: {hop['text']} -> {hop['value']} (luck {hop['luck']:.2f})"
         yield f"  margin {question['margin']:.2f} at {question['weakest_fact']}"
         for certificate in question["certificates"]:
             yield f"  {'holds' if certificate['passed'] else 'FAILS'} {certificate['name']}: {certificate['detail']}"
         made = f"version {question['stage_version']}, config {question['config_hash']}, seed {question['seed']}"
-        yield f"made by synthesize {made}"
+        yield f"made by {'compose' if question['wording'] == 'written' else 'synthesize'} {made}"
         yield from self._others(question)
         yield from self._image_line(question["image_id"])
+        yield from why_models.tell_of_question(self, question)
         for verdict in self.rows("from verdicts where question_id = $1 order by judge", question_id):
             yield f"judge {verdict['judge']}: {verdict['outcome']}{_because(verdict['reason'])}"
         for decision in self.rows("from decisions where question_id = $1", question_id):
@@ -152,6 +159,7 @@ class _Story:
         found = self.rows(
             "select category, count(*) n from instances where image_id = $1 group by 1 order by 1", image_id
         )
+        yield from why_models.tell_of_image(self, image_id)
         yield f"segment: {sum(row['n'] for row in found)} instances{_because(_listed(found))}"
         yield from self._drop_counts("segment", image_id)
         for category in self.rows("from categories where image_id = $1 order by category", image_id):
@@ -161,7 +169,18 @@ class _Story:
             "select variant category, count(*) n from questions where image_id = $1 group by 1 order by 1", image_id
         )
         yield f"synthesize: {sum(row['n'] for row in questions)} certified questions{_because(_listed(questions))}"
-        for stage in ("synthesize", "judge", "route", "publish"):
+        for stage in (
+            "synthesize",
+            "draft",
+            "compose",
+            "judge",
+            "check",
+            "blind",
+            "solve",
+            "rubric",
+            "route",
+            "publish",
+        ):
             yield from self._drop_counts(stage, image_id)
         routed = self.rows(
             "select route category, count(*) n from decisions where image_id = $1 group by 1 order by 1", image_id
@@ -188,6 +207,7 @@ class _Story:
         yield f"  box {x0:g},{y0:g} to {x1:g},{y1:g}, {instance['area']:,} pixels, found by {instance['source']}"
         for attribute in instance["attributes"]:
             yield f"  {attribute['key']} {attribute['value']} (confidence {attribute['confidence']:.2f})"
+        yield from why_models.tell_of_instance(self, instance_id)
         yield from self._image_line(instance["image_id"])
         used = self.rows(
             """

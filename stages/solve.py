@@ -44,7 +44,7 @@ class SolveConfig(Record):
 
     enabled: bool = False
     attempts: dict[View, int] = Field(default={View.BLIND: 4, View.FULL: 8})
-    """Most attempts per view; a view that is not named is not tried."""
+    """Most attempts with a number per view; a view that is not named is not tried."""
     round: int = Field(default=4, ge=1)
     """Attempts asked for at once."""
     temperature: float = Field(default=1.0, ge=0, le=2)
@@ -171,7 +171,8 @@ def tally(rollouts: Sequence[Rollout]) -> Tally:
 def attempts_left(view: View, found: Tally, config: SolveConfig) -> int:
     """Returns how many more attempts the next round of a view has; 0 where the outcome is certain."""
     most = config.attempts.get(view, 0)
-    left = max(0, most - found.asked)
+    spare = most + (most + 1) // 2 - found.asked  # an attempt without a number is made up for, up to half as many again
+    left = max(0, min(most - found.scored, spare))
     if not left or (found.asked and _is_certain(view, found, left, config)):
         return 0
     return min(left, config.round)

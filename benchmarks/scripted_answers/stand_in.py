@@ -2,7 +2,7 @@
 
 stand_in = StandIn(Rates(wrong=0.3))
 with ScriptedServer(stand_in.answers(), book) as server: ...
-stand_in.planted["Start with the cup. ..."].kind
+stand_in.planted["Start with the cup. ...", 3].kind
 """
 
 import hashlib
@@ -53,8 +53,8 @@ class StandIn:
 
     def __init__(self, rates: Rates | None = None) -> None:
         self.rates = rates or Rates()
-        self.planted: dict[str, Planted] = {}
-        """Written text -> what it is."""
+        self.planted: dict[tuple[str, int], Planted] = {}
+        """Written text and claimed answer -> what it is: the same words may come again with a wrong number."""
         self.changed: dict[str, str] = {}
         """Paraphrase that means something else -> the text that it was made of."""
         self.calls: Counter[str] = Counter()
@@ -150,7 +150,7 @@ class StandIn:
         return self._note(text, "wrong" if kind == "wrong" else "good", claimed, question.answer), claimed, question
 
     def _note(self, text: str, kind: str, claimed: int, true: int | None) -> str:
-        self.planted[text] = Planted(kind, claimed, true)
+        self.planted[text, claimed] = Planted(kind, claimed, true)
         return text
 
     def _read_program(self, scene: Scene | None, asked: Asked, rng: random.Random) -> str:

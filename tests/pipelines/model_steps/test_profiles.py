@@ -11,8 +11,10 @@ from pipelines.config import RunConfig, load_profile
 from pipelines.model_choice import with_models
 from pipelines.options import RunOptions
 from pipelines.produce import produce_plain
+from pipelines.publish import publish_dataset
 from pipelines.store import Dataset
 from pipelines.verify import verify_dataset
+from pipelines.why import explain
 from tests.pipelines.model_steps.conftest import Serve, Served
 
 RATES = Rates(
@@ -21,13 +23,17 @@ RATES = Rates(
 )  # fmt: skip
 
 
+KINDS = ("count", "rank", "closer", "between", "same_attribute", "same", "counts_apart", "read", "touching")
+"""Ends of questions whose answers are not made even here: a dozen pictures are too few for that."""
+
+
 def small(profile: str) -> RunConfig:
     """A profile with few questions, and quotas that a dozen pictures can meet."""
     config = load_profile(profile)
     update = {
         "compose": config.compose.model_copy(update={"per_image": 2}),
         "synthesize": config.synthesize.model_copy(update={"per_image": 1, "oversample": 2.0}),
-        "route": config.route.model_copy(update={"min_support": 1, "min_cell": 1}),
+        "route": config.route.model_copy(update={"min_support": 1, "min_cell": 1, "capped": KINDS, "cap": 9.0}),
         "domain": "general",
     }
     return config.model_copy(update=update)
@@ -57,6 +63,11 @@ def counts(dataset: Dataset) -> Counter[str]:
         return Counter({name: connection.execute(f"select count(*) from {name}").fetchall()[0][0] for name in tables})
 
 
+def some_id(dataset: Dataset, sql: str) -> str:
+    with connect(dataset) as connection:
+        return str(connection.execute(f"{sql} limit 1").fetchall()[0][0])
+
+
 @pytest.mark.parametrize("profile", ["hopchain", "insight", "medgr2", "spatial"])
 def test_a_profile_runs_to_the_end_and_verifies(
     profile: str, serve: Serve, tiny_source: tuple[Path, Path], tmp_path: Path
@@ -71,6 +82,10 @@ def test_a_profile_runs_to_the_end_and_verifies(
         run(profile, served, tiny_source, tmp_path / "out")
         assert served.paid == paid, "a finished run asked again"
     assert verify_dataset(dataset).problems == ()
+    release = publish_dataset(dataset.root, allow_shortcuts=True)
+    assert sum(release.rows.values()) > 0
+    page = "\n".join(explain(dataset, some_id(dataset, "select question_id from rollouts")))
+    assert "solver " in page and "judge " in page
     with connect(dataset) as connection:
         styles = connection.execute("select distinct style from questions").fetchall()
         unheard = connection.execute(

@@ -81,9 +81,7 @@ def test_code_judges_a_paraphrase_by_its_own_words() -> None:
     assert swapped and all(one.outcome is Outcome.FAIL for one in verdicts if one.judge == "text_rules")
 
 
-@pytest.mark.parametrize(
-    "parsed", [None, Unclear("two meanings"), Unreadable(Fault.PROSE, "it talks"), OTHER]
-)
+@pytest.mark.parametrize("parsed", [None, Unclear("two meanings"), Unreadable(Fault.PROSE, "it talks"), OTHER])
 def test_without_a_reading_the_template_ships(parsed: Program | Unclear | Unreadable | None) -> None:
     scene, question = CASES[0]
     words = "Tell me, as precisely as you can, what the number is?"

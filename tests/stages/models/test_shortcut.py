@@ -34,7 +34,7 @@ def attempts(leaky: float, kinds: tuple[str, ...] = KINDS, count: int = QUESTION
         for _ in range(ATTEMPTS):
             guess = rng.choice(ANSWERS) if told is None else told
             outcome = Scored.CORRECT if guess == gold else Scored.INCORRECT
-            yield Attempted(f"question {number}", "hopchain", 3 + number % 2, gold, View.BLIND, outcome)
+            yield Attempted(f"question {number}", "hopchain", 3 + number // 4 % 2, gold, View.BLIND, outcome)
 
 
 def whole(rows: tuple[Audit, ...]) -> Audit:
