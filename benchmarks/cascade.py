@@ -4,10 +4,11 @@ A scripted stand-in writes questions with known error rates about rendered scene
 rates of its own. Nothing here says how well any model does; it says what the factory does with models that err so.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.plan import Plan
 from benchmarks.scripted_answers.book import book_of_dataset
@@ -58,12 +59,12 @@ class Fate(NamedTuple):
     stage: str
     """Where it ended."""
     is_true: bool
-    """What was published is the true answer of unambiguous words."""
+    """Its answer is the one answer of its words."""
 
 
 def run(plan: Plan) -> Iterator[Table]:
     """Yields what was caught where, and what each stage cost."""
-    scenes = 10 if plan.quick else 90
+    scenes = 8 if plan.quick else 60
     fates, dataset = measure(plan.scratch / "cascade", scenes)
     yield _fate_table(fates, scenes, plan.quick)
     yield _cost_table(dataset)
@@ -91,32 +92,38 @@ def measure(folder: Path, scenes: int, per_image: int = 8) -> tuple[list[Fate], 
     return list(_fates(dataset, writer.planted)), dataset
 
 
-def _fates(dataset: Dataset, planted: dict[str, Planted]) -> Iterator[Fate]:
-    """Yields the fate of every readable question; replies that are none have a drop of their own."""
+def _fates(dataset: Dataset, planted: dict[tuple[str, int], Planted]) -> Iterator[Fate]:
+    """Yields the fate of every written question of every picture; replies that are none have a drop of their own."""
+    claims: dict[str, dict[int, Planted]] = defaultdict(dict)
+    for (text, claimed), what in planted.items():
+        claims[text][claimed] = what
     with connect(dataset) as connection:
-        images = [row[0] for row in connection.execute("select image_id from images").fetchall()]
-        ends = {
-            row[0]: (row[1], row[2])
-            for row in connection.execute("select id, stage, reason from drops where stage <> 'publish'").fetchall()
-        }
-        shipped = dict(
-            connection.execute(
-                "select question_id, answer from questions join decisions using (question_id) where route = 'accept'"
-            ).fetchall()
-        )
-        lost = connection.execute(
-            "select count(*) from drops where stage = 'compose' and reason in ('unreadable_reply', 'no_reply')"
-        ).fetchall()[0][0]
-    for text, what in planted.items():
+
+        def rows(sql: str) -> list[tuple[Any, ...]]:
+            return connection.execute(sql).fetchall()
+
+        images = [row[0] for row in rows("select image_id from images")]
+        ends = {row[0]: row[1:] for row in rows("select id, stage, reason, detail from drops where stage <> 'publish'")}
+        answers = dict(rows("select question_id, answer from questions"))
+        shipped = {row[0] for row in rows("select question_id from decisions where route = 'accept'")}
+        lost = rows("select id from drops where stage = 'compose' and reason in ('unreadable_reply', 'no_reply')")
+    for text, said in claims.items():
         for image_id in images:
             question_id = written_id_of(image_id, text)
-            if question_id in shipped:
-                yield Fate(what.kind, "published", shipped[question_id] == what.true)
-            elif question_id in ends:
-                stage, reason = ends[question_id]
-                place = {"over_quota": "route: quota", "no_verdict": "route: no verdict"}.get(reason, stage)
-                yield Fate(what.kind, place, False)
-    yield from (Fate("malformed", "compose", False) for _ in range(lost))
+            if question_id in shipped or question_id in ends:
+                yield _fate(said, answers.get(question_id), ends.get(question_id))
+    yield from (Fate("malformed", "compose", False) for _ in lost)
+
+
+def _fate(claims: dict[int, Planted], answer: int | None, end: tuple[Any, ...] | None) -> Fate:
+    """Returns the fate of one text: it stands with the answer that it was kept with, or dropped with."""
+    if answer is None and end is not None and (said := _SAID.search(end[2])):
+        answer = int(said[1])
+    what = claims.get(-1 if answer is None else answer) or next(iter(claims.values()))
+    if end is None:
+        return Fate(what.kind, "published", answer == what.true)
+    place = {"over_quota": "route: quota", "no_verdict": "route: no verdict"}.get(end[1], end[0])
+    return Fate(what.kind, place, answer == what.true)
 
 
 def _fate_table(fates: list[Fate], scenes: int, quick: bool) -> Table:
@@ -127,20 +134,24 @@ def _fate_table(fates: list[Fate], scenes: int, quick: bool) -> Table:
     for kind in (*_KINDS, "malformed"):
         ends = found[kind]
         rows.append((kind, str(sum(ends.values())), *(str(ends[stage]) for stage in _STAGES)))
-    published = [fate for fate in fates if fate.stage == "published"]
-    bad = sum(not fate.is_true or fate.kind in ("wrong", "ambiguous") for fate in published)
-    leaks = sum(fate.kind == "give_away" for fate in published)
-    rate, good = wilson(bad, len(published)), sum(found["good"].values())
-    sound = wilson(sum(fate.kind == "good" for fate in published), good)
-    kept = sum(found["good"][stage] for stage in ("published", "route: quota"))
-    share = wilson(kept, good)
-    target = verdict_text(rate.share <= MOST_WRONG) if not quick else "not judged"
+    passed = [fate for fate in fates if fate.stage in ("published", "route: quota")]
+    published = [fate for fate in passed if fate.stage == "published"]
+    wrong = [wilson(sum(not fate.is_true for fate in group), len(group)) for group in (published, passed)]
+    good = sum(found["good"].values())
+    sound = [wilson(sum(fate.kind == "good" for fate in group), good) for group in (published, passed)]
+    met = None if quick else wrong[0].share <= MOST_WRONG and wrong[1].share <= MOST_WRONG
     notes = (
-        f"{scenes} scenes; of {len(published)} published {bad} are wrong: {rate.text}; target at most 1%: {target}",
-        f"{leaks} published questions give their answer away",
-        f"yield: {sound.text} of the sound questions are published, {share.text} pass every judge",
+        f"wrong among the published: {wrong[0].text}; among all that passed every judge: {wrong[1].text}; "
+        f"target at most {MOST_WRONG:.0%}: {verdict_text(met)}",
+        f"published that give their answer away: {sum(fate.kind == 'give_away' for fate in published)}",
+        f"yield: {sound[1].text} of the sound questions pass every judge; {sound[0].text} are published, "
+        "which is fewer the smaller the dataset is: answers are balanced",
     )
-    return Table("; ".join(notes), ("written", "in", *_STAGES), rows)
+    title = f"What becomes of written questions, by what is wrong with them ({scenes} rendered scenes, no people)"
+    return Table(title, ("written", "in", *_STAGES), rows, notes)
+
+
+_SAID = re.compile(r"the model says (\d+)")
 
 
 def _cost_table(dataset: Dataset) -> Table:

@@ -127,4 +127,5 @@ def _wilson(share: float, n: float, counted: int) -> Interval:
     middle = share + z * z / (2 * n)
     spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return Interval(share, max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale), counted)
+    low, high = max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    return Interval(share, min(low, share), max(high, share), counted)

@@ -15,6 +15,7 @@ from pipelines.publish import publish_dataset
 from pipelines.store import Dataset
 from pipelines.verify import verify_dataset
 from pipelines.why import explain
+from schemas.rollout import View
 from tests.pipelines.model_steps.conftest import Serve, Served
 
 RATES = Rates(
@@ -34,15 +35,17 @@ def small(profile: str) -> RunConfig:
         "compose": config.compose.model_copy(update={"per_image": 2}),
         "synthesize": config.synthesize.model_copy(update={"per_image": 1, "oversample": 2.0}),
         "route": config.route.model_copy(update={"min_support": 1, "min_cell": 1, "capped": KINDS, "cap": 9.0}),
+        "solve": config.solve.model_copy(update={"attempts": {View.BLIND: 4, View.FULL: 4}}),
+        "trace": config.trace.model_copy(update={"paths": 2}),
         "domain": "general",
     }
     return config.model_copy(update=update)
 
 
-def run(profile: str, served: Served, source: tuple[Path, Path], out: Path, shard_size: int = 4) -> Dataset:
+def run(profile: str, served: Served, source: tuple[Path, Path], out: Path, shard_size: int = 3) -> Dataset:
     config = with_models(small(profile), served.flags)
     images, annotations = source
-    options = RunOptions(out=out, config=config, source=images, annotations=annotations, limit=7, shard_size=shard_size)
+    options = RunOptions(out=out, config=config, source=images, annotations=annotations, limit=5, shard_size=shard_size)
     produce_plain(options)
     return Dataset.open(out)
 
