@@ -150,7 +150,7 @@ _NO_PLURAL = re.compile(r"(?:ss|us|is|bus|gas|glass|tennis|lens|canvas)$")
 
 def _singular(noun: str) -> str:
     head, _, last = noun.rpartition(" ")
-    if last in _PLURAL_ONLY or _NO_PLURAL.search(last):
+    if noun in _PLURAL_ONLY or _NO_PLURAL.search(last):
         return noun
     found = _engine().singular_noun(last)
     return f"{head} {found}".strip() if found else noun
