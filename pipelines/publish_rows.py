@@ -22,6 +22,7 @@ from schemas.image import Image
 from schemas.instance import Instance
 from schemas.question import Question
 from schemas.release_row import SolveRate, Vote
+from schemas.rollout import View
 from schemas.scene import Scene
 from schemas.verdict import Verdict
 from stages.publish import Accepted, Tried
@@ -146,12 +147,17 @@ def _accepted_of(bucket: Bucket) -> Iterator[Accepted]:
     judged = pc.is_in(bucket["verdicts"]["question_id"], value_set=decisions["question_id"].combine_chunks())
     for verdict in table_to_records(bucket["verdicts"].filter(judged), Verdict):
         verdicts.setdefault(verdict.question_id, []).append(verdict)
-    rollouts, annotations = _answers(bucket["rollouts"]), _answers(decided_annotations(bucket))
+    rollouts, annotations = _answers(_with_picture(bucket["rollouts"])), _answers(decided_annotations(bucket))
     rows = zip(_records(questions, Question), _records(decisions, Decision), strict=True)
     for question, decision in rows:
         name = question.question_id
         tried = tried_of(question.answer, rollouts.get(name, ()), annotations.get(name, ()))
         yield Accepted(question, images[decision.image_id], decision, tuple(verdicts.get(name, ())), tried)
+
+
+def _with_picture(rollouts: pa.Table) -> pa.Table:
+    """Returns the attempts that saw the picture: the others say how leaky a question is, not how hard."""
+    return rollouts.filter(pc.fill_null(pc.equal(rollouts["view"], View.FULL.value), True))
 
 
 def _answers(rows: pa.Table) -> dict[str, list[Mapping[str, Any]]]:

@@ -6,6 +6,7 @@ SELECT question_id, any_value(r.image_id) AS image_id, model, count(r.answer) AS
     count(*) FILTER (r.answer IS NULL) AS without_answer,
     avg((r.answer = q.answer)::INT) AS solve_rate
 FROM rollouts r JOIN (SELECT question_id, answer FROM questions) q USING (question_id)
+WHERE coalesce(r.view, 'full') = 'full' -- attempts without the picture say how leaky a question is, not how hard
 GROUP BY question_id, model;
 
 -- What people answered, per question.
