@@ -12,6 +12,7 @@ from pipelines.report.cost import cost
 from pipelines.report.distributions import distributions
 from pipelines.report.funnel import funnel
 from pipelines.report.judging import judging
+from pipelines.report.models import models
 from pipelines.report.overview import overview
 from pipelines.report.people import people
 from pipelines.report.section import Section
@@ -23,6 +24,7 @@ SECTIONS: tuple[Callable[[duckdb.DuckDBPyConnection], Section | None], ...] = (
     distributions,
     solving,
     judging,
+    models,
     people,
     cost,
 )

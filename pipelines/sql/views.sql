@@ -9,6 +9,13 @@ FROM rollouts r JOIN (SELECT question_id, answer FROM questions) q USING (questi
 WHERE coalesce(r.view, 'full') = 'full' -- attempts without the picture say how leaky a question is, not how hard
 GROUP BY question_id, model;
 
+-- Pairs of ways to one answer: the best one, and one with a known flaw. Same question, same picture.
+CREATE VIEW trace_pairs AS
+SELECT b.question_id, b.image_id, b.trace_id AS chosen, f.trace_id AS rejected, b.score AS chosen_score,
+    f.score AS rejected_score, len(b.steps) AS chosen_steps, len(f.steps) AS rejected_steps, f.first_bad_step, f.cause
+FROM traces b JOIN traces f ON f.question_id = b.question_id
+WHERE b.kind = 'best' AND f.kind = 'flawed';
+
 -- What people answered, per question.
 CREATE VIEW votes AS
 SELECT question_id, count(*) AS votes, count(*) FILTER (a.answer = q.answer) AS agreeing, mode(a.answer) AS most_given
