@@ -65,8 +65,6 @@ class ScriptedServer:
         self._port = port
         self._attempts: Counter[str] = Counter()
         self._present = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._runner: web.AppRunner | None = None
         self._workers: asyncio.Semaphore | None = None
 
@@ -76,6 +74,8 @@ class ScriptedServer:
         return f"http://127.0.0.1:{self._port}/v1"
 
     def __enter__(self) -> "ScriptedServer":
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
         return self

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines.bucket import BucketPath
+from pipelines.parts import digest_of
+from pipelines.settings import settings
 from schemas.model_attempt import ModelAttempt
 from schemas.model_reply import ModelReply
 
@@ -40,7 +43,7 @@ class ReplyStore:
     """The replies of one dataset, for reading and adding. Close it."""
 
     def __init__(self, root: Path) -> None:
-        self.folder = root / FOLDER
+        self.folder = reply_folder(root)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._reader = _connect(self.folder / FILE)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
@@ -93,6 +96,13 @@ class ReplyStore:
         connection.close()
 
 
+def reply_folder(root: Path) -> Path:
+    """Returns where the replies of a dataset lie: in it, or on this machine where it is in a bucket."""
+    if isinstance(root, BucketPath):
+        return settings().output / FOLDER / digest_of(str(root))[:32]
+    return root / FOLDER
+
+
 def read_replies(root: Path) -> Iterator[ModelReply]:
     """Yields the replies of a dataset, ordered by key; none where it never asked a model."""
     for text in _read(root, "select reply from replies order by key"):
@@ -106,7 +116,7 @@ def read_attempts(root: Path) -> Iterator[ModelAttempt]:
 
 
 def _read(root: Path, statement: str) -> Iterator[str]:
-    path = root / FOLDER / FILE
+    path = reply_folder(root) / FILE
     if not path.is_file():
         return
     connection = _connect(path)

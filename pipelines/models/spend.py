@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.models.reply_store import FILE, FOLDER
+from pipelines.models.reply_store import FILE, reply_folder
 
 _SELECT = """
 select json_extract(attempt, '$.job') as job,
@@ -100,7 +100,7 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
 
 
 def _rows(root: Path, statement: str) -> list[tuple]:  # type: ignore[type-arg]
-    path = root / FOLDER / FILE
+    path = reply_folder(root) / FILE
     if not path.is_file():
         return []
     with closing(sqlite3.connect(path, timeout=60)) as database:

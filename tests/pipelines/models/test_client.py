@@ -6,8 +6,11 @@ import pytest
 
 from benchmarks.scripted_server.scenes import SceneBook
 from benchmarks.scripted_server.server import Manner, ScriptedServer
+from pipelines.bucket import place
 from pipelines.errors import UserError
 from pipelines.models.keys import key_of
+from pipelines.models.reply_store import reply_folder
+from pipelines.settings import Settings
 from schemas.model_reply import ErrorKind
 from schemas.model_request import ModelRole
 from tests.makers import make_image, make_instance, make_scene
@@ -94,3 +97,10 @@ def test_a_missing_picture_and_a_missing_model_are_said(tmp_path):
         with pytest.raises(UserError, match="no model is configured for the role judge"):
             client.ask(make_request(role=ModelRole.JUDGE))
         assert not server.counts.outcomes
+
+
+def test_the_replies_of_a_dataset_in_a_bucket_lie_on_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.models.reply_store.settings", lambda: Settings(output=tmp_path))
+    folders = {reply_folder(place(f"s3://bucket/{name}")) for name in ("one", "two")}
+    assert len(folders) == 2 and all(folder.is_relative_to(tmp_path) for folder in folders)
+    assert reply_folder(tmp_path) == tmp_path / "_replies"

@@ -1,12 +1,6 @@
 """Real models of random weights, in this process and behind `transformers serve`: all plumbing, no sense."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 
 import pytest
 
@@ -15,56 +9,11 @@ from pipelines.models.reply_store import read_attempts, read_replies
 from schemas.model_reply import ErrorKind
 from schemas.model_request import Message, Part, Sampling
 from tests.pipelines.models.asking import make_picture, make_request, open_client
-from tests.stages.generators.tiny_vlm import write_tiny_vlm
 
 pytestmark = pytest.mark.models
 PICTURES = {"a": make_picture(0), "b": make_picture(1, 80, 60, "JPEG")}
 SCHEMA = json.dumps({"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]})
 SHORT = Sampling(max_tokens=12)
-
-
-@pytest.fixture(scope="session")
-def tiny_vlm(tmp_path_factory):
-    pytest.importorskip("torch")
-    import torch
-
-    torch.set_num_threads(1)
-    return write_tiny_vlm(tmp_path_factory.mktemp("tiny_vlm"))
-
-
-@pytest.fixture(scope="session")
-def served(tiny_vlm, tmp_path_factory):
-    """The URL of `transformers serve` with the tiny model."""
-    cache = tmp_path_factory.mktemp("cache")
-    (cache / "hub").mkdir()  # without it /v1/models answers 500
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(tiny_vlm), "--device", "cpu"]
-    environment = os.environ | {"HF_HOME": str(cache), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    log = (cache / "log").open("w")
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)], env=environment, stdout=log, stderr=log
-    )
-    try:
-        _wait(f"http://127.0.0.1:{port}/health", process, cache / "log")
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        process.wait(20)
-        log.close()
-
-
-def _wait(url, process, log):
-    for _ in range(900):
-        assert process.poll() is None, log.read_text()[-3000:]
-        try:
-            with urllib.request.urlopen(url, timeout=2) as response:
-                response.read()
-            return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail(f"not ready: {log.read_text()[-3000:]}")
 
 
 def ask_nonsense(client, seed=None):
@@ -121,9 +70,9 @@ def test_a_folder_without_a_model_is_said(tmp_path):
         client.ask(make_request())
 
 
-def test_transformers_serve_is_probed_degraded_to_and_its_nonsense_kept(tiny_vlm, served, tmp_path):
+def test_transformers_serve_is_probed_degraded_to_and_its_nonsense_kept(tiny_vlm, served_vlm, tmp_path):
     spec = {"model": str(tiny_vlm), "server": "transformers", "max_in_flight": 2}
-    with open_client(tmp_path, served, pictures=PICTURES, **spec) as client:
+    with open_client(tmp_path, served_vlm, pictures=PICTURES, **spec) as client:
         replies = ask_nonsense(client)
         check_nonsense(tmp_path, replies)
         assert replies[6].degraded == ("json_schema",), "it ignores schemas without a word"
@@ -131,29 +80,32 @@ def test_transformers_serve_is_probed_degraded_to_and_its_nonsense_kept(tiny_vlm
         assert len(several.texts) == 3 and "n" in several.degraded, "it gives one choice whatever n says"
         stopped = client.ask(make_request("Stop?", sampling=Sampling(max_tokens=8, stop=("x",))))
         assert stopped.error is None and stopped.degraded == ("stop",), "it answers 500 to stop words"
-    with open_client(tmp_path, served, pictures=PICTURES, **spec) as client:
+    with open_client(tmp_path, served_vlm, pictures=PICTURES, **spec) as client:
         before = len(list(read_attempts(tmp_path)))
         assert ask_nonsense(client) == replies
         assert len(list(read_attempts(tmp_path))) == before, "a rerun asks nothing, not even what the server can do"
 
 
-def test_transformers_serve_takes_a_picture_by_its_path(tiny_vlm, served, tmp_path):
+def test_transformers_serve_takes_a_picture_by_its_path(tiny_vlm, served_vlm, tmp_path):
     file = tmp_path / "picture.png"
     file.write_bytes(PICTURES["a"])
     spec = {"model": str(tiny_vlm), "server": "transformers", "image_form": "file"}
-    with open_client(tmp_path / "set", served, pictures={"a": file}, **spec) as client:
+    with open_client(tmp_path / "set", served_vlm, pictures={"a": file}, **spec) as client:
         reply = client.ask(make_request("What?", image_id="a", sampling=SHORT))
     assert reply.error is None and reply.input_tokens > 60, "64 of them are the picture's"
 
 
-def test_a_folder_that_is_not_served_is_an_error_at_once(served, tmp_path):
-    with open_client(tmp_path, served, model="/no/such/model") as client, pytest.raises(UserError, match="cannot be"):
+def test_a_folder_that_is_not_served_is_an_error_at_once(served_vlm, tmp_path):
+    with (
+        open_client(tmp_path, served_vlm, model="/no/such/model") as client,
+        pytest.raises(UserError, match="cannot be"),
+    ):
         client.check()
 
 
-def test_an_option_that_a_server_refuses_is_an_error_of_the_row_and_others_go_on(tiny_vlm, served, tmp_path):
+def test_an_option_that_a_server_refuses_is_an_error_of_the_row_and_others_go_on(tiny_vlm, served_vlm, tmp_path):
     spec = {"model": str(tiny_vlm), "server": "transformers", "attempts": 2}
-    with open_client(tmp_path, served, pictures={"bad": b"no picture", "a": PICTURES["a"]}, **spec) as client:
+    with open_client(tmp_path, served_vlm, pictures={"bad": b"no picture", "a": PICTURES["a"]}, **spec) as client:
         part = Part(image_id="bad")
         bad = make_request(messages=(Message(role="user", parts=(part, Part(text="?"))),), sampling=SHORT)
         replies = client.ask_all([bad, make_request("?", image_id="a", sampling=SHORT)])

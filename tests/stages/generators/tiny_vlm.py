@@ -50,7 +50,8 @@ def write_tiny_vlm(folder: Path, positions: int = 4096) -> Path:
         tie_word_embeddings=True,
     )
     model = LlavaForConditionalGeneration(config)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    ends = range(10, len(tokenizer), 12)  # also tokens of text: else answers of random weights end at the limit only
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, *ends]
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.generation_config.do_sample = True  # without it `transformers serve` ignores temperature and seed
     model.save_pretrained(folder)
