@@ -13,9 +13,11 @@ from schemas.drop import Drop, DropReason
 from schemas.image import Image
 from schemas.instance import Instance
 from schemas.source_annotation import ImageAnnotations
+from schemas.thumbnail import Thumbnail
 from stages.describe import Description
 from stages.describe import describe as describe_image
 from stages.ingest import DecodedImage, IngestConfig, read_image
+from stages.likeness import thumbnail_of
 from stages.perceive import describe_seen
 from stages.segment import Segmentation
 from stages.segment import segment as segment_image
@@ -33,6 +35,7 @@ def ingest(job: Job) -> Outcome:
     stated = job.rows("annotate-import/source_annotations", ["uri", "licence"]).to_pylist()
     licences = {row["uri"]: row["licence"] for row in stated}
     kept: list[Image] = []
+    thumbnails: list[Thumbnail] = []
     for uri in job.rows("list/sources")["uri"].to_pylist():
         ledger.take("files")
         licence = licences.get(uri) or UNKNOWN_LICENCE
@@ -44,7 +47,9 @@ def ingest(job: Job) -> Outcome:
         else:
             ledger.keep("files")
             kept.append(result.image)
-    return job.finish(ledger, {"files": kept})
+            grey = thumbnail_of(result.pixels).tobytes()
+            thumbnails.append(Thumbnail(image_id=result.image.image_id, grey=grey))
+    return job.finish(ledger, {"files": kept, "thumbnails": thumbnails})
 
 
 def segment(job: Job) -> Outcome:

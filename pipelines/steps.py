@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import stages.alike
 import stages.describe
 import stages.ingest
 import stages.judge
 import stages.route
 import stages.segment
 import stages.synthesize
-from pipelines import admit, annotate, question_steps, shard_steps
+from pipelines import admit, annotate, comparing, question_steps, shard_steps
 from pipelines.bucket import place
 from pipelines.config import RunConfig, hash_config
 from pipelines.dataset_info import DatasetInfo
@@ -53,6 +54,7 @@ STEPS = (
     Step("annotate-import", 1, annotate.import_annotations, (_FILES,), "annotate", whole=True),
     Step("ingest", stages.ingest.VERSION, shard_steps.ingest, (_FILES, _STATED), "ingest"),
     Step("admit", 1, admit.admit, ("ingest/files", _STATED), "ingest", whole=True),
+    Step("compare", stages.alike.VERSION, comparing.compare, ("ingest/thumbnails", _IMAGES), "ingest", whole=True),
     Step("segment", stages.segment.VERSION, shard_steps.segment, (_IMAGES, _STATED), "segment", loads_models=True),
     Step(
         "describe",

@@ -22,6 +22,7 @@ from schemas import (
     screening,
     source_annotation,
     stability,
+    thumbnail,
     trace,
     verdict,
     view_instance,
@@ -50,6 +51,7 @@ class TableSpec(NamedTuple):
 
 TABLES: dict[str, TableSpec] = {
     "images": TableSpec(image.IMAGE_SCHEMA, ("image_id",), image.SCHEMA_VERSION),
+    "alike": TableSpec(thumbnail.ALIKE_SCHEMA, ("image_id", "other_id"), thumbnail.SCHEMA_VERSION),
     "categories": TableSpec(category.CATEGORY_SCHEMA, ("image_id", "category"), category.SCHEMA_VERSION),
     "instances": TableSpec(instance.INSTANCE_SCHEMA, ("instance_id",), instance.SCHEMA_VERSION),
     "questions": TableSpec(question.QUESTION_SCHEMA, ("question_id",), question.SCHEMA_VERSION),
@@ -81,6 +83,7 @@ TABLES: dict[str, TableSpec] = {
     "files": TableSpec(image.IMAGE_SCHEMA, ("uri",), image.SCHEMA_VERSION, internal=True),
     "rich": TableSpec(image.IMAGE_SCHEMA, ("image_id",), image.SCHEMA_VERSION, internal=True),
     "drafts": TableSpec(question.QUESTION_SCHEMA, ("question_id",), question.SCHEMA_VERSION, internal=True),
+    "thumbnails": TableSpec(thumbnail.THUMBNAIL_SCHEMA, ("image_id",), thumbnail.SCHEMA_VERSION, internal=True),
     "segments": TableSpec(instance.INSTANCE_SCHEMA, ("instance_id",), instance.SCHEMA_VERSION, internal=True),
 }
 
@@ -88,7 +91,7 @@ VIEWS = tuple(name for name, spec in TABLES.items() if not spec.internal)
 """Tables that users see, in the order of the data flow."""
 
 STAGE_ORDER = (
-    "render", "list", "annotate-import", "ingest", "admit", "identify", "segment", "describe", "synthesize", "judge",
-    "solve", "route", "people", "trace", "publish",
+    "render", "list", "annotate-import", "ingest", "admit", "compare", "identify", "segment", "describe", "synthesize",
+    "judge", "solve", "route", "people", "trace", "publish",
 )  # fmt: skip
 """Stages in the order of the data flow, for tables and reports; a stage that is not here comes last."""

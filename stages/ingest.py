@@ -22,7 +22,7 @@ from schemas.drop import Drop, DropReason
 from schemas.image import Image
 from stages.image_headers import ends_early, format_of, webp_size
 
-VERSION = 1
+VERSION = 2
 
 Pixels = NDArray[np.uint8]
 
