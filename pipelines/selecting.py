@@ -14,6 +14,7 @@ from pipelines.benchmark_files import read_benchmarks
 from pipelines.comparing import COMPARE, pairs_of, thumbnails_of
 from pipelines.errors import UserError
 from pipelines.parts import digest_of
+from pipelines.steps import source_folder
 from pipelines.store import Dataset
 from schemas.drop import Drop, DropReason
 from stages.alike import find_alike
@@ -108,7 +109,7 @@ def _thumbnails(
     stored = thumbnails_of(dataset.read("thumbnails"), images)
     if len(stored[0]) == len(images):
         return stored
-    source = dataset.root / dataset.info.source
+    source = source_folder(dataset.root, dataset.info)
     uris = connection.execute("SELECT image_id, uri FROM images ORDER BY image_id").fetchall()
     found: dict[str, NDArray[np.uint8]] = dict(zip(*stored, strict=True))
     for image_id, uri in uris:

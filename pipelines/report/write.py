@@ -9,6 +9,7 @@ from pipelines.parts import write_atomically
 from pipelines.report.gallery import MOST_QUESTIONS, choose_questions, draw_gallery
 from pipelines.report.page import Page, page_html
 from pipelines.report.sections import SECTIONS
+from pipelines.steps import source_folder
 from pipelines.store import Dataset
 
 FILE_NAME = "report.html"
@@ -34,15 +35,15 @@ def write_report(root: Path, out: Path | None = None, most: int = MOST_QUESTIONS
         UserError: the folder is no dataset, or ``out`` cannot be written.
     """
     dataset = Dataset.open(root)
-    path = root / FILE_NAME if out is None else out
+    path = dataset.root / FILE_NAME if out is None else out
     info = dataset.info
     with connect(dataset) as connection:
         sections = [section for make in SECTIONS if (section := make(connection)) is not None]
         chosen = choose_questions(connection, most)
-        pictures = list(draw_gallery(connection, chosen, root / info.source))
+        pictures = list(draw_gallery(connection, chosen, source_folder(dataset.root, info)))
     origin = "rendered scenes" if info.scene_count is not None else Path(info.source).name
     subtitle = f"Made from {origin}, seed {info.seed}, configuration {info.config_hash or 'unknown'}."
-    page = Page(f"Hopyard: {root.resolve().name}", subtitle, sections, pictures, chosen.total)
+    page = Page(f"Hopyard: {dataset.root.resolve().name}", subtitle, sections, pictures, chosen.total)
     data = page_html(page).encode()
     try:
         write_atomically(path, data)
