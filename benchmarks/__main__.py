@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import blind, cascade, engine, eyes, memory, model_calls, stage_times, store
+from benchmarks import blind, cascade, engine, eyes, memory, model_calls, sql, stage_times, store
 from benchmarks.plan import Plan
 from benchmarks.table import Table, print_table
 
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Iterator[Table]]] = {
     "blind": blind.run,
     "stages": stage_times.run,
     "store": store.run,
+    "sql": sql.run,
     "memory": memory.run,
     "calls": model_calls.run,
     "eyes": eyes.run,

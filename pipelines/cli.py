@@ -10,7 +10,7 @@ from typer.exceptions import TyperException
 from pipelines.cli_annotate import app as annotate
 from pipelines.cli_operate import doctor, runs, schedule
 from pipelines.cli_read import query, show, verify, why
-from pipelines.cli_report import report
+from pipelines.cli_report import catalog, report
 from pipelines.cli_run import publish, run, scenes
 from pipelines.cli_spend import forecast, spend
 from pipelines.errors import ConservationError, UserError
@@ -29,7 +29,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, scenes, verify, query, why, show, report, publish, schedule, runs, doctor, forecast, spend):
+_COMMANDS = (
+    run, scenes, verify, query, why, show, report, catalog, publish, schedule, runs, doctor, forecast, spend,
+)  # fmt: skip
+for command in _COMMANDS:
     app.command()(command)
 app.add_typer(annotate)
 

@@ -1,4 +1,4 @@
-"""The command `report`."""
+"""The commands that make a dataset easy to look into: `report` and `catalog`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,3 +30,14 @@ def report(
     typer.echo(f"report    {written.path}  ({written.questions:,} questions, {written.pictures:,} pictures, {size})")
     if written.unreadable:
         typer.echo(f"  {written.unreadable:,} pictures are gone or changed since they were ingested")
+
+
+def catalog(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Dataset folder.")]) -> None:
+    """A file catalog.duckdb in the dataset, with all views and macros, for any DuckDB client.
+
+    Its paths are relative: open it from the dataset's folder, or say SET file_search_path = 'DIR'.
+    """
+    from pipelines.catalog_file import write_catalog
+    from pipelines.store import Dataset
+
+    typer.echo(write_catalog(Dataset.open(folder)))

@@ -33,7 +33,7 @@ def model_steps(config: RunConfig, code: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(_connected(steps))
 
 
-_BEFORE = frozenset({"annotate-import", "ingest", "admit"})
+_BEFORE = frozenset({"annotate-import", "ingest", "admit", "compare"})
 _AFTER = frozenset({"synthesize", "judge", "route"})
 
 

@@ -14,9 +14,12 @@ from pipelines.parts import write_atomically
 from pipelines.show_html import render_html
 from pipelines.steps import source_folder
 from pipelines.store import Dataset
+from schemas.decision import Decision
 from schemas.image import Image
 from schemas.instance import Instance
 from schemas.question import Hop, Question, TraceStep
+from schemas.verdict import Verdict
+from stages.certificates import all_certificates
 from stages.drawing import draw_question
 from stages.ingest import DecodedImage, IngestConfig, read_image
 from stages.masks import BoolMask, rle_to_mask
@@ -60,7 +63,7 @@ def show_question(root: Path, question_id: str | None = None, out: Path | None =
 def load_subject(dataset: Dataset, question_id: str | None) -> Subject:
     """Returns the question of that id (or of the one id that starts so), or the one `show_question` picks."""
     with connect(dataset) as connection:
-        question = _find(connection, question_id, dataset.root)
+        question = _with_certificates(connection, _find(connection, question_id, dataset.root))
         (image,) = (Image.model_validate(row) for row in _select(connection, "images", "image_id", question.image_id))
         landings: tuple[Hop | TraceStep, ...] = (*question.hops, *question.trace)
         wanted = {instance_id for landing in landings for instance_id in landing.instance_ids}
@@ -87,6 +90,15 @@ def _find(connection: duckdb.DuckDBPyConnection, question_id: str | None, root: 
         if len(found) > 1 and found[0][0]["question_id"] != question_id:
             raise UserError(f"more than one question of {root} starts with {question_id}; give more of its id")
     return Question.model_validate(found[0][0])
+
+
+def _with_certificates(connection: duckdb.DuckDBPyConnection, question: Question) -> Question:
+    """Returns the question with what judges and the balance of the dataset said of it later."""
+    said = _select(connection, "verdicts", "question_id", question.question_id)
+    routed = _select(connection, "decisions", "question_id", question.question_id)
+    decision = Decision.model_validate(routed[0]) if routed else None
+    certificates = all_certificates(question, [Verdict.model_validate(row) for row in said], decision)
+    return question.model_copy(update={"certificates": certificates})
 
 
 def _select(connection: duckdb.DuckDBPyConnection, table: str, column: str, value: str) -> list[dict[str, object]]:

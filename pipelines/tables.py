@@ -91,7 +91,8 @@ VIEWS = tuple(name for name, spec in TABLES.items() if not spec.internal)
 """Tables that users see, in the order of the data flow."""
 
 STAGE_ORDER = (
-    "render", "list", "annotate-import", "ingest", "admit", "compare", "identify", "segment", "describe", "synthesize",
-    "judge", "solve", "route", "people", "trace", "publish",
+    "render", "list", "annotate-import", "ingest", "admit", "compare", "screen", "identify", "segment", "perceive",
+    "describe", "look", "synthesize", "draft", "paraphrase", "compose", "judge", "check", "blind", "solve", "rubric",
+    "route", "people", "trace", "audit", "publish",
 )  # fmt: skip
 """Stages in the order of the data flow, for tables and reports; a stage that is not here comes last."""

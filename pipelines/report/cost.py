@@ -1,9 +1,9 @@
-"""What it took: seconds per stage, in all and per accepted question."""
+"""What it took: seconds per stage, tokens and money per job, in all and per accepted question."""
 
 import duckdb
 
 from pipelines.report.rows import rows_of
-from pipelines.report.section import Chart, ChartKind, Grid, Point, Section
+from pipelines.report.section import Block, Chart, ChartKind, Grid, Point, Section
 
 
 def cost(connection: duckdb.DuckDBPyConnection) -> Section | None:
@@ -14,5 +14,20 @@ def cost(connection: duckdb.DuckDBPyConnection) -> Section | None:
     grid = Grid("By stage", ("stage", "seconds", "ms per accepted question"), found)
     points = [Point(stage, seconds) for stage, seconds, _ in found]
     chart = Chart("Seconds by stage", "stage", "seconds", points, ChartKind.STRIPS)
+    blocks: list[Block] = [chart, grid]
+    spent = rows_of(connection, "FROM spent_per_kept()")
+    if spent:
+        headings = (
+            "job",
+            "role",
+            "model",
+            "replies",
+            "without answer",
+            "tokens in",
+            "tokens out",
+            "money",
+            "per accepted",
+        )
+        blocks.append(Grid("What models were asked", headings, spent))
     lead = "Wall clock of each stage, summed over its shards and workers, without waiting for a worker."
-    return Section("cost", "Time and cost", lead, (chart, grid))
+    return Section("cost", "Time and cost", lead, tuple(blocks))

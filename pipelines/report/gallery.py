@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 
 from pipelines.scene_reader import by_image
+from schemas.decision import Decision
 from schemas.image import Image
 from schemas.instance import Instance
 from schemas.question import Hop, Question, TraceStep
+from schemas.verdict import Verdict
+from stages.certificates import all_certificates
 from stages.difficulty import band_of
 from stages.drawing import starts_of, unsaid_number
 from stages.ingest import DecodedImage, IngestConfig, read_image
@@ -45,12 +48,21 @@ class Shown(NamedTuple):
     questions: Sequence[Mapping[str, Any]]
 
 
+class Asked(NamedTuple):
+    """A question as the tables have it."""
+
+    question: Mapping[str, Any]
+    outcome: Mapping[str, Any]
+    verdicts: Sequence[Mapping[str, Any]]
+    decision: Mapping[str, Any] | None
+
+
 class Chosen(NamedTuple):
     """Which questions the gallery shows, of how many."""
 
     total: int
-    rows: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
-    """Question and outcome, by image and question id."""
+    rows: Sequence[Asked]
+    """By image and question id."""
 
 
 def choose_questions(connection: duckdb.DuckDBPyConnection, most: int = MOST_QUESTIONS) -> Chosen:
@@ -70,20 +82,26 @@ def choose_questions(connection: duckdb.DuckDBPyConnection, most: int = MOST_QUE
             SELECT * FROM ranked
             ORDER BY CASE WHEN good THEN 1 WHEN turn <= $lost THEN 0 ELSE 2 END, turn LIMIT $most
         )
-        SELECT q, o FROM chosen o JOIN questions q USING (question_id) ORDER BY o.image_id, o.question_id
+        SELECT q, o, coalesce(v.said, []), d FROM chosen o JOIN questions q USING (question_id)
+        LEFT JOIN (
+            SELECT question_id, list(v) AS said FROM verdicts v SEMI JOIN chosen USING (question_id)
+            GROUP BY question_id
+        ) v USING (question_id)
+        LEFT JOIN decisions d USING (question_id)
+        ORDER BY o.image_id, o.question_id
         """,
         {"most": most, "lost": round(most * _LOST_SHARE)},
     ).fetchall()
-    return Chosen(total, rows)
+    return Chosen(total, [Asked(*row) for row in rows])
 
 
 def draw_gallery(connection: duckdb.DuckDBPyConnection, chosen: Chosen, source: Path) -> Iterator[Shown]:
     """Yields the pictures of the chosen questions, one at a time in memory."""
-    images = sorted({question["image_id"] for question, _ in chosen.rows})
+    images = sorted({row.question["image_id"] for row in chosen.rows})
     side = next((pixels for limit, pixels in _SIDES if len(images) <= limit), _LEAST_SIDE)
-    asked: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {image_id: [] for image_id in images}
-    for question, outcome in chosen.rows:
-        asked[question["image_id"]].append((question, outcome))
+    asked: dict[str, list[Asked]] = {image_id: [] for image_id in images}
+    for row in chosen.rows:
+        asked[row.question["image_id"]].append(row)
     number = 0
     for start in range(0, len(images), 100):
         for image, instances in _read_images(connection, images[start : start + 100]):
@@ -93,7 +111,7 @@ def draw_gallery(connection: duckdb.DuckDBPyConnection, chosen: Chosen, source: 
 
 class _Scene(NamedTuple):
     instances: Sequence[Instance]
-    asked: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    asked: Sequence[Asked]
     source: Path
 
 
@@ -114,7 +132,7 @@ def _draw(number: int, image: Image, scene: _Scene, side: int) -> Shown:
     scale = min(1.0, side / max(image.width, image.height))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     outlines = _Outlines(scene.instances, size, scale)
-    questions = [_question(Question.model_validate(row), outcome, outlines) for row, outcome in scene.asked]
+    questions = [_question(row, outlines) for row in scene.asked]
     pixels = _read_pixels(scene.source, image)
     meta = {"w": size[0], "h": size[1], "uri": image.uri, "id": image.image_id, "paths": outlines.paths}
     return Shown(number, "" if pixels is None else _webp(pixels, size), meta, [q | {"p": number} for q in questions])
@@ -142,8 +160,11 @@ class _Outlines:
         return self._places[instance_id]
 
 
-def _question(question: Question, outcome: Mapping[str, Any], outlines: _Outlines) -> dict[str, Any]:
+def _question(asked: Asked, outlines: _Outlines) -> dict[str, Any]:
     """Returns what the page shows of a question; short names, since there are thousands."""
+    question, outcome = Question.model_validate(asked.question), asked.outcome
+    decision = None if asked.decision is None else Decision.model_validate(asked.decision)
+    proofs = all_certificates(question, [Verdict.model_validate(row) for row in asked.verdicts], decision)
     starts = [{"t": step.content, "s": outlines.places(step), "m": "S"} for step in starts_of(question)]
     hops = [
         {"t": hop.text, "n": unsaid_number(hop), "k": hop.kind.value, "s": outlines.places(hop), "m": str(number)}
@@ -154,7 +175,7 @@ def _question(question: Question, outcome: Mapping[str, Any], outlines: _Outline
         "q": question.question,
         "a": question.answer,
         "hops": starts + hops,
-        "certificates": [[one.name, one.passed, one.detail] for one in question.certificates],
+        "certificates": [[one.name, one.passed, one.detail] for one in proofs],
         "style": question.style,
         "variant": question.variant.value,
         "n": question.hop_count,

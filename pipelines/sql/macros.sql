@@ -6,11 +6,20 @@ SELECT b.stage, b.unit, sum(b.taken) AS taken, sum(b.kept) AS kept, sum(b.droppe
     round(100 * sum(b.kept) / nullif(sum(b.taken), 0), 1) AS percent_kept
 FROM balances b GROUP BY b.position, b.stage, b.unit ORDER BY b.position, min(b.unit_position);
 
--- What each stage cost, in all and per question that came through.
+-- What each stage took, in all and per question that came through.
 CREATE MACRO cost_per_kept() AS TABLE
 WITH kept AS (SELECT count(*) AS questions FROM outcomes WHERE ended IN ('published', 'accepted'))
-SELECT stage, round(sum(seconds), 3) AS seconds, round(1000 * sum(seconds) / nullif(any_value(questions), 0), 3) AS ms_per_kept
+SELECT stage, round(sum(seconds), 3) AS seconds,
+    round(1000 * sum(seconds) / nullif(any_value(questions), 0), 3) AS ms_per_kept
 FROM work, kept GROUP BY position, stage ORDER BY position;
+
+-- What models were paid for each job, in all and per question that came through.
+CREATE MACRO spent_per_kept() AS TABLE
+WITH kept AS (SELECT count(*) AS questions FROM outcomes WHERE ended IN ('published', 'accepted'))
+SELECT job, role, model, count(*) AS replies, count(*) FILTER (error IS NOT NULL) AS without_answer,
+    sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, round(sum(money), 6) AS money,
+    round(sum(money) / nullif(any_value(questions), 0), 6) AS money_per_kept
+FROM replies, kept GROUP BY job, role, model ORDER BY sum(money) DESC, job, role, model;
 
 -- Families whose full question is solved least often; where nobody tried to solve them, those with the smallest margin.
 CREATE MACRO hardest_families(most := 20) AS TABLE

@@ -1,6 +1,7 @@
 -- What every connection to a dataset has beside its tables: views that put them together. docs/sql.md explains them.
 
--- Solve rates per question and model. An attempt that gave no number says nothing and is not counted as wrong.
+-- Solve rates per question and model, of attempts that saw the picture. One that gave no number says nothing and is not
+-- counted as wrong.
 CREATE VIEW solve_rates AS
 SELECT question_id, any_value(r.image_id) AS image_id, model, count(r.answer) AS attempts,
     count(*) FILTER (r.answer IS NULL) AS without_answer,

@@ -9,6 +9,9 @@ import pytest
 from pipelines.catalog import connect
 from pipelines.errors import UserError
 from pipelines.show import load_subject, show_question
+from schemas.decision import Decision, Route
+from schemas.verdict import Outcome, Verdict
+from stages.certificates import all_certificates
 from stages.drawing import EDGE, draw_picture, draw_question, hop_colour, outlines_of, starts_of
 from stages.lettering import Run, plain, width_of, wrap
 from tests.release_makers import (
@@ -54,9 +57,31 @@ def test_show_picks_most_hops_then_highest_margin(tmp_path):
     decisions = [accept(question) for question in questions[:3]]
     tables = {"images": [image], "instances": instances, "questions": questions, "decisions": decisions}
     dataset = write_dataset(tmp_path / "d", tmp_path, tables)
-    assert load_subject(dataset, None).question == questions[2]
-    assert load_subject(dataset, questions[3].question_id).question == questions[3]
-    assert load_subject(dataset, questions[3].question_id[:9]).question == questions[3]
+    for asked, chosen in ((None, 2), (questions[3].question_id, 3), (questions[3].question_id[:9], 3)):
+        assert load_subject(dataset, asked).question.question_id == questions[chosen].question_id
+
+
+def test_a_question_is_shown_with_the_certificates_that_judges_and_routing_gave(finished):
+    question = load_subject(finished, None).question
+    names = [certificate.name for certificate in question.certificates]
+    assert sorted(names) == ["answer", "luck", "margin", "necessity", "no_give_away", "prior", "unique"]
+    assert all(certificate.passed for certificate in question.certificates)
+    text = show_question(finished.root, out=finished.root.parent / "seven.html").read_text()
+    assert all(f"{name}: passed" in text for name in names)
+
+
+def test_what_a_judge_failed_is_shown_as_failed_and_its_silence_as_nothing(dataset):
+    question = load_subject(dataset, None).question
+    named = {"question_id": question.question_id, "image_id": question.image_id}
+    said = [
+        Verdict(judge="second_executor", outcome=Outcome.FAIL, reason="gives 4", **named),
+        Verdict(judge="text_rules", outcome=Outcome.NO_VERDICT, reason="", **named),
+    ]
+    lost = Decision(route=Route.DROP, reason="its cell is full", **named)
+    own = question.model_copy(update={"certificates": ()})
+    later = all_certificates(own, said, lost)
+    assert [(one.name, one.passed) for one in later] == [("answer", False), ("prior", False)]
+    assert "gives 4" in later[0].detail and all_certificates(own, (), None) == ()
 
 
 def test_show_writes_a_page_and_the_same_bytes_again(dataset):

@@ -95,7 +95,7 @@ def test_the_gallery_prefers_accepted_questions_and_keeps_a_share_for_the_lost(s
         chosen = choose_questions(connection, 20)
         again = choose_questions(connection, 20)
     assert chosen == again and chosen.total == 40
-    ended = [outcome["ended"] for _, outcome in chosen.rows]
+    ended = [row.outcome["ended"] for row in chosen.rows]
     assert (ended.count("accepted"), ended.count("dropped")) == (16, 4)
 
 

@@ -1,0 +1,76 @@
+"""`catalog.duckdb` says what `hopyard query` says, to anybody's DuckDB, also after the dataset has moved."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import duckdb
+import pytest
+
+from pipelines.catalog import connect
+from pipelines.catalog_file import FILE_NAME, write_catalog
+from pipelines.store import Dataset
+from pipelines.tables import VIEWS
+
+
+@pytest.fixture(scope="module")
+def catalogued(finished: Dataset, tmp_path_factory) -> Dataset:
+    root = tmp_path_factory.mktemp("catalog") / "dataset"
+    shutil.copytree(finished.root, root)
+    write_catalog(Dataset(root))
+    return Dataset(root)
+
+
+def opened(root):
+    connection = duckdb.connect(root / FILE_NAME, read_only=True)
+    connection.execute("SET file_search_path = $folder", {"folder": str(root)})
+    return connection
+
+
+def plain(answer):
+    """Returns the rows as texts: DuckDB gives arrays of a fixed size as tuples, and Parquet keeps them as lists."""
+    return sorted(json.dumps(row, default=str) for row in answer.fetchall())
+
+
+def test_every_view_and_macro_says_the_same_in_both(catalogued):
+    statements = [f"FROM {name}" for name in (*VIEWS, "outcomes", "solve_rates", "votes", "work", "balances", "losses")]
+    statements += ["FROM yield_by_stage()", "FROM cost_per_kept()", "FROM hardest_families(most := 3)"]
+    statements += ["FROM judge_vs_people()", "FROM category_story('cup')"]
+    with connect(catalogued) as ours, opened(catalogued.root) as theirs:
+        for statement in statements:
+            mine, other = (c.execute(f"SELECT * FROM ({statement})") for c in (ours, theirs))
+            assert [column[0] for column in mine.description] == [column[0] for column in other.description]
+            assert plain(mine) == plain(other), statement
+
+
+def test_it_works_where_one_stands_also_after_the_dataset_moved(catalogued, tmp_path):
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(catalogued.root, moved)
+    ask = "duckdb.connect('catalog.duckdb', read_only=True).execute('SELECT count(*) FROM questions').fetchall()"
+    program = f"import duckdb; print({ask}[0][0])"
+    options = {"cwd": moved, "capture_output": True, "text": True, "check": True, "timeout": 60}
+    said = subprocess.run([sys.executable, "-c", program], **options)
+    assert int(said.stdout) == catalogued.read("questions").num_rows > 0
+
+
+def test_it_is_written_again_only_when_something_was_committed(catalogued, tmp_path):
+    root = tmp_path / "dataset"
+    shutil.copytree(catalogued.root, root)
+    before = (root / FILE_NAME).stat().st_mtime_ns
+    assert write_catalog(Dataset(root)) == root / FILE_NAME
+    assert (root / FILE_NAME).stat().st_mtime_ns == before
+    Dataset(root).retract(Dataset(root).manifests("route")[0])
+    write_catalog(Dataset(root))
+    with opened(root) as connection:
+        assert connection.execute("SELECT count(*) FROM decisions").fetchall() == [(0,)]
+    assert [path.name for path in root.glob("*.duckdb*")] == [FILE_NAME]
+
+
+def test_a_damaged_catalog_is_replaced(catalogued, tmp_path):
+    root = tmp_path / "dataset"
+    shutil.copytree(catalogued.root, root)
+    (root / FILE_NAME).write_bytes(b"not a database")
+    write_catalog(Dataset(root))
+    with opened(root) as connection:
+        assert connection.execute("SELECT count(*) FROM images").fetchall() == [(12,)]
