@@ -201,12 +201,28 @@ def publish(  # noqa: PLR0913 - options of the command
     allow_shortcuts: Annotated[
         bool, typer.Option("--allow-shortcuts", help="Also where the audit found that words tell the answers.")
     ] = False,
+    benchmarks: Annotated[
+        list[Path] | None,
+        typer.Option(help="File or folder of a benchmark no row may overlap; may be repeated.", show_default=False),
+    ] = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(help="answer=0.2: no answer has more of a split; also shape, category, hops.", show_default=False),
+    ] = None,
+    after: Annotated[
+        Path | None, typer.Option(help="An earlier release, whose pictures stay in theirs.", show_default=False)
+    ] = None,
 ) -> None:
-    """Writes the accepted questions as Parquet that verl, TRL and Hugging Face datasets load unchanged."""
-    from pipelines.publish import publish_dataset
-    from pipelines.publish_options import config_of
+    """Writes the accepted questions as Parquet that verl, TRL and Hugging Face datasets load unchanged.
 
-    report = publish_dataset(folder, out, config_of(view, layout, format_, path_prefix), allow_shortcuts)
+    Copies of a picture never stand in two splits, and what is asked twice is asked once.
+    """
+    from pipelines.publish import publish_dataset
+    from pipelines.publish_options import config_of, selecting_of
+
+    selecting = selecting_of(benchmarks or (), share or (), after)
+    config = config_of(view, layout, format_, path_prefix)
+    report = publish_dataset(folder, out, config, selecting, allow_shortcuts)
     rows = ", ".join(f"{split} {count:,}" for split, count in report.rows.items())
     state = "is up to date" if report.up_to_date else "written"
     typer.echo(f"release {report.folder} {state}: {sum(report.rows.values()):,} rows ({rows})")

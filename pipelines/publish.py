@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -44,6 +45,7 @@ from pipelines.publish_rows import STAGE, Found, accepted_rows, content_digest, 
 from pipelines.publish_shards import SplitWriter, lineage_of
 from pipelines.publish_views import NEEDS_SCENE, Make, Material, open_view
 from pipelines.release_gate import check_gate
+from pipelines.selecting import Selecting, Selection, select_rows, selecting_digest
 from pipelines.settings import settings
 from pipelines.steps import source_folder
 from pipelines.store import Dataset, ShardWriter
@@ -56,10 +58,24 @@ from stages.publish import VERSION, Format, Layout, Place, PublishConfig, View
 FOLDER = "release"
 
 
+class Making(NamedTuple):
+    """What a release is made like."""
+
+    config: PublishConfig
+    make: Make
+    selecting: Selecting
+
+
 def publish_dataset(
-    root: Path, out: Path | None = None, config: PublishConfig | None = None, allow_shortcuts: bool = False
+    root: Path,
+    out: Path | None = None,
+    config: PublishConfig | None = None,
+    selecting: Selecting | None = None,
+    allow_shortcuts: bool = False,
 ) -> PublishReport:
     """Writes a release of a dataset folder, into ``out`` or its own place in the folder, and returns what was done.
+
+    Of the accepted questions it takes those that `pipelines.selecting` takes.
 
     Raises:
         UserError: the folder is no dataset or cannot be read, nothing was accepted, the source folder is gone, the
@@ -69,7 +85,7 @@ def publish_dataset(
     """
     config = config or PublishConfig()
     form_of(config.view, config.format)
-    make = open_view(config)
+    making = Making(config, open_view(config), selecting or Selecting())
     dataset = Dataset.open(root)
     folder = release_folder(dataset.root, config) if out is None else out
     try:
@@ -77,7 +93,7 @@ def publish_dataset(
         try:
             with alone(folder), connect(dataset) as connection:
                 check_gate(connection, allow_shortcuts)
-                return _publish((dataset, connection), folder, config, make)
+                return _publish((dataset, connection), folder, making)
         finally:
             os.close(descriptor)
     except (OSError, duckdb.Error) as error:
@@ -97,11 +113,12 @@ def default_folder(config: PublishConfig) -> str:
     return "-".join([FOLDER, *(word.value for word, common in zip(said, usual, strict=True) if word is not common)])
 
 
-def _publish(
-    source: tuple[Dataset, duckdb.DuckDBPyConnection], folder: Path, config: PublishConfig, make: Make
-) -> PublishReport:
+def _publish(source: tuple[Dataset, duckdb.DuckDBPyConnection], folder: Path, making: Making) -> PublishReport:
     dataset, connection = source
-    key = digest_of(STAGE, VERSION, COLUMNS[config.view][1], _hash(config), texts_digest(), content_digest(connection))
+    config = making.config
+    versions = (STAGE, VERSION, COLUMNS[config.view][1])
+    outside = (texts_digest(), selecting_digest(making.selecting))
+    key = digest_of(*versions, _hash(config), *outside, content_digest(connection))
     standing = standing_release(folder, key)
     if standing is not None and not _may_return(standing) and _is_known(dataset, config, key):
         return standing.report(folder)
@@ -109,7 +126,7 @@ def _publish(
     working = working_folder(folder, "new")
     try:
         working.mkdir()
-        built = _build(dataset, working, config, make)
+        built = _build(dataset, working, making, select_rows(dataset, connection, making.selecting))
         write_texts(working, built, read_funnel(connection), config, key)
         if _has_lineage(config):
             for manifest in dataset.manifests(STAGE):
@@ -136,23 +153,24 @@ def _may_return(standing: Standing) -> bool:
     return DropReason.MISSING_IMAGE in standing.dropped
 
 
-def _build(dataset: Dataset, folder: Path, config: PublishConfig, make: Make) -> Built:
+def _build(dataset: Dataset, folder: Path, making: Making, selection: Selection) -> Built:
     """Writes the rows; in memory are one range of images, one picture, and one row group per split."""
+    config = making.config
     source = _source_folder(dataset)
     origin = _origin(dataset)
     writers: dict[str, SplitWriter] = {}
     tally, ledger = Tally(), Ledger(STAGE)
     ledger.take("questions", 0)
-    found = accepted_rows(dataset, folder / "ranges", config.view in NEEDS_SCENE)
+    found = _taken(accepted_rows(dataset, folder / "ranges", config.view in NEEDS_SCENE), selection, ledger)
     try:
         for (accepted, scene), picture in _with_pictures(found, source):
-            ledger.take("questions")
             split = accepted.image.split
             writer = writers.setdefault(split, SplitWriter(folder, split, config))
             if isinstance(picture, Drop):
                 ledger.drop("questions", [_of_question(picture, accepted.question.question_id)])
                 continue
-            rows = make(Material(accepted, picture, scene), Place(writer.position, *origin))
+            level = selection.levels[accepted.question.question_id]
+            rows = making.make(Material(accepted, picture, scene), Place(writer.position, *origin, level))
             if isinstance(rows, Drop):
                 ledger.drop("questions", [rows])
                 continue
@@ -169,6 +187,17 @@ def _build(dataset: Dataset, folder: Path, config: PublishConfig, make: Make) ->
         dropped = ", ".join(f"{count} {reason}" for reason, count in Counter(d.reason for d in ledger.drops).items())
         raise UserError(f"{dataset.root} has nothing to publish: {dropped or 'no question was accepted'}")
     return Built(files, tally, ledger.drops, ledger.close())
+
+
+def _taken(found: Iterable[Found], selection: Selection, ledger: Ledger) -> Iterator[Found]:
+    """Yields what the selection takes; the others are dropped before their pictures are read."""
+    for one in found:
+        ledger.take("questions")
+        refused = selection.refused.get(one.accepted.question.question_id)
+        if refused is None:
+            yield one
+        else:
+            ledger.drop("questions", [refused])
 
 
 def _of_question(drop: Drop, question_id: str) -> Drop:

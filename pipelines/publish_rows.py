@@ -161,7 +161,12 @@ def _with_picture(rollouts: pa.Table) -> pa.Table:
 
 
 def _answers(rows: pa.Table) -> dict[str, list[Mapping[str, Any]]]:
-    """Returns the rows of a table of answers by question; only what counts is read."""
+    """Returns the rows of a table of answers by question; only what counts is read.
+
+    Of a model's attempts those that saw the picture count: the others measure what words give away.
+    """
+    if "view" in rows.column_names:
+        rows = rows.filter(pc.equal(rows["view"], View.FULL.value))
     columns = [name for name in ("question_id", "model", "answer") if name in rows.column_names]
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows.select(columns).to_pylist():

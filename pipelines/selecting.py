@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+import stages.alike
 from pipelines.benchmark_files import read_benchmarks
 from pipelines.comparing import COMPARE, pairs_of, thumbnails_of
 from pipelines.errors import UserError
@@ -54,7 +55,7 @@ def selecting_digest(selecting: Selecting) -> str:
     """
     outside = read_benchmarks(selecting.benchmarks).digest if selecting.benchmarks else ""
     settled = sorted(_settled(selecting.after)) if selecting.after else []
-    return digest_of(selecting.config.model_dump_json(), outside, json.dumps(settled))
+    return digest_of(stages.alike.VERSION, selecting.config.model_dump_json(), outside, json.dumps(settled))
 
 
 def select_rows(dataset: Dataset, connection: duckdb.DuckDBPyConnection, selecting: Selecting) -> Selection:

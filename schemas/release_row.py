@@ -9,7 +9,7 @@ from schemas.huggingface import with_features
 from schemas.question import CERTIFICATE_TYPE, TRACE_STEP_TYPE, Certificate, TraceStep
 from schemas.record import Record
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 RESERVED_COLUMNS = frozenset(
     # TRL hands these to reward functions itself.
@@ -134,6 +134,10 @@ class ReleaseRow(Record):
     """What people answered, most frequent first; None where nobody was asked."""
     solve_rates: tuple[SolveRate, ...] | None
     """By model name; None where no model was asked."""
+    difficulty: str
+    """Band of the solve rate over all models (`stages.difficulty`); "unknown" where nobody tried."""
+    curriculum: int = Field(ge=1)
+    """Level among the rows of its split, 1 first: an order to train in, not a measurement."""
     split: str
     licence: str
     """Of the picture, as its source states it."""
@@ -209,6 +213,8 @@ RELEASE_COLUMNS = pa.schema(
         ("tier", pa.string()),
         ("votes", pa.list_(pa.struct([("answer", pa.string()), ("n", pa.int32())]))),
         ("solve_rates", pa.list_(_RATE_TYPE)),
+        ("difficulty", pa.string()),
+        ("curriculum", pa.int32()),
         ("split", pa.string()),
         ("licence", pa.string()),
         ("image_uri", pa.string()),

@@ -25,7 +25,7 @@ _STEP = 0.04
 """Between the places of regions of one size."""
 CLOSE = 11
 """Signs of 63 in which the prints of a copy may differ; what is within is compared point by point."""
-ALIKE = 0.75
+ALIKE = 0.78
 """Correlation of detail from which two pictures show the same. Measured: `docs/selection.md`."""
 _WORTH_MOVING = 0.3
 """Correlation before moving, below which moving a region a little would not help."""
@@ -33,8 +33,8 @@ _GRID = 32
 """Points along each side that are compared."""
 _COARSE = 3
 """Waves along each axis that are left out of the comparison: scenes on like backgrounds share those."""
-_MOVES = (-0.03, 0.0, 0.03)
-_FINE_MOVES = (-0.015, 0.0, 0.015)
+_MOVES = (0.03, 0.015, 0.0075)
+"""Shares of a side that a region's edges are moved by, in rounds."""
 _FLAT = 2.0
 """Standard deviation of grey values below which a picture shows too little to be recognised."""
 
@@ -140,7 +140,7 @@ def likeness(whole: Thumbnail, other: Thumbnail, region: int) -> float:
     """Returns how well a picture, turned already, fits a region of another one, from -1 to 1.
 
     What is compared is detail: grey values without their coarsest waves. The region's edges are moved to where it fits
-    best, first widely, then finely.
+    best, in ever smaller steps.
     """
     count = len(spans())
     rows, columns = spans()[region // count], spans()[region % count]
@@ -148,15 +148,16 @@ def likeness(whole: Thumbnail, other: Thumbnail, region: int) -> float:
     best, rows, columns = _best_fit(wanted, other, (rows,), (columns,))
     if best < _WORTH_MOVING:
         return best
-    for moves in (_MOVES, _FINE_MOVES):
-        found = _best_fit(wanted, other, _moved(rows, moves), _moved(columns, moves))
+    for move in _MOVES:
+        found = _best_fit(wanted, other, _moved(rows, move), _moved(columns, move))
         if found[0] > best:
             best, rows, columns = found
     return best
 
 
-def _moved(span: Span, moves: tuple[float, ...]) -> tuple[Span, ...]:
-    return tuple(Span(max(0.0, span.start + a), min(1.0, span.end + b)) for a in moves for b in moves)
+def _moved(span: Span, move: float) -> tuple[Span, ...]:
+    steps = (-move, 0.0, move)
+    return tuple(Span(max(0.0, span.start + a), min(1.0, span.end + b)) for a in steps for b in steps)
 
 
 def _best_fit(

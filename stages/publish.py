@@ -29,9 +29,10 @@ from schemas.release_row import (
     Vote,
 )
 from schemas.verdict import Outcome, Verdict
+from stages.difficulty import band_of
 from stages.release_views.config import ViewConfig
 
-VERSION = 3
+VERSION = 4
 
 IMAGE_TAG = "<image>"
 _PLACEHOLDER = re.compile(r"<\s*/?\s*(?:image|video|audio|img)[^<>]{0,40}>|<\|[^<>|]{0,60}\|>|<\s*/?\s*think\s*>", re.I)
@@ -127,6 +128,8 @@ class Place(NamedTuple):
     """Position in its split."""
     image_source: str = "unknown"
     domain: str | None = None
+    level: int = 1
+    """Of the curriculum, see `stages.difficulty`."""
 
 
 def publish(accepted: Accepted, picture: EmbeddedImage, place: Place, config: PublishConfig) -> ReleaseRow | Drop:
@@ -158,6 +161,8 @@ def publish(accepted: Accepted, picture: EmbeddedImage, place: Place, config: Pu
         tier=tier_of(accepted),
         votes=accepted.tried.votes,
         solve_rates=accepted.tried.solve_rates,
+        difficulty=band_of(_overall(accepted.tried)).value,
+        curriculum=place.level,
         certificates=(*question.certificates, *_later_certificates(accepted)),
         split=image.split,
         licence=image.licence,
@@ -174,6 +179,12 @@ _COPIED = (
     "weakest_fact", "luck", "strict", "program", "config_hash", "seed", "categories", "stage_version",
 )  # fmt: skip
 """Fields that a row takes over from its question as they are."""
+
+
+def _overall(tried: Tried) -> float | None:
+    """Returns the solve rate over all models; None where nobody tried."""
+    attempts = sum(rate.n for rate in tried.solve_rates or ())
+    return sum(rate.correct for rate in tried.solve_rates or ()) / attempts if attempts else None
 
 
 def unfit_of(accepted: Accepted) -> Drop | None:

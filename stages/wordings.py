@@ -15,7 +15,7 @@ _NUMBERS = {
 }
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 _GRAM = 5
-_ENOUGH = 0.8
+_ENOUGH = 0.95
 """Share of a question's runs of five words that must stand in one text of a benchmark."""
 _LEAST_WORDS = 8
 """Shorter texts ("How many people are there?") are everybody's; they count as known only with a known picture."""

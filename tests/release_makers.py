@@ -26,10 +26,13 @@ ANY_SIZE = IngestConfig(min_side=8)
 
 
 def make_pixels(seed: int, width: int = 96, height: int = 80):
-    """Returns ``(H, W, 3)`` pixels: a few coloured rectangles over a gradient, different for every seed."""
+    """Returns ``(H, W, 3)`` pixels: a few coloured rectangles over blotches and a gradient, no two seeds alike."""
     generator = np.random.default_rng(seed)
     ramp = np.linspace(40, 200, width, dtype=np.uint8)
     pixels = np.repeat(np.repeat(ramp[None, :, None], height, axis=0), 3, axis=2).copy()
+    blotches = generator.integers(-40, 40, (9, 11))
+    large = np.kron(blotches, np.ones((-(-height // 9), -(-width // 11))))[:height, :width, None]
+    pixels = np.clip(pixels + large, 0, 255).astype(np.uint8)
     for _ in range(4):
         x, y = int(generator.integers(0, width - 24)), int(generator.integers(0, height - 24))
         pixels[y : y + 20, x : x + 20] = generator.integers(0, 255, 3)
