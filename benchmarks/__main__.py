@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import blind, cascade, engine, eyes, memory, model_calls, sql, stage_times, store
+from benchmarks import blind, cascade, engine, eyes, memory, model_calls, report, sql, stage_times, store
 from benchmarks.plan import Plan
 from benchmarks.table import Table, print_table
 
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Iterator[Table]]] = {
     "stages": stage_times.run,
     "store": store.run,
     "sql": sql.run,
+    "report": report.run,
     "memory": memory.run,
     "calls": model_calls.run,
     "eyes": eyes.run,

@@ -31,7 +31,7 @@ GROUP BY family_id ORDER BY solve_rate NULLS LAST, min(margin), family_id LIMIT 
 -- How each judge's outcomes stand to what most people answered.
 CREATE MACRO judge_vs_people() AS TABLE
 SELECT judge, outcome, count(*) AS questions, count(*) FILTER (v.most_given = q.answer) AS people_agree,
-    count(*) FILTER (v.most_given <> q.answer) AS people_disagree
+    count(*) FILTER (v.most_given IS DISTINCT FROM q.answer) AS people_disagree
 FROM verdicts JOIN votes v USING (question_id) JOIN (SELECT question_id, answer FROM questions) q USING (question_id)
 GROUP BY judge, outcome ORDER BY judge, outcome;
 

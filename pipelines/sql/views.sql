@@ -17,11 +17,13 @@ SELECT b.question_id, b.image_id, b.trace_id AS chosen, f.trace_id AS rejected, 
 FROM traces b JOIN traces f ON f.question_id = b.question_id
 WHERE b.kind = 'best' AND f.kind = 'flawed';
 
--- What people answered, per question.
+-- What people answered, per question: votes that count. Somebody who says that a question has no answer has voted, and
+-- not for the stored one.
 CREATE VIEW votes AS
-SELECT question_id, count(*) AS votes, count(*) FILTER (a.answer = q.answer) AS agreeing, mode(a.answer) AS most_given
+SELECT question_id, count(*) AS votes, count(*) FILTER (a.answer = q.answer) AS agreeing,
+    mode(a.answer) FILTER (a.answer IS NOT NULL) AS most_given
 FROM annotations a JOIN (SELECT question_id, answer FROM questions) q USING (question_id)
-WHERE a.answer IS NOT NULL
+WHERE a.counts AND a.purpose <> 'gold'
 GROUP BY question_id;
 
 -- How every question ended: published, accepted, people, dropped (where and why) or open.
