@@ -48,7 +48,7 @@ def serve(plan: Plan, clock: Clock, port: int, say: Callable[[str], Any]) -> Non
         deployments = [made for name, cron in clock._asdict().items() if (made := _deployment(plan, name, cron, say))]
         if not deployments:
             raise UserError("nothing is left to do by the clock: give at least one of --watch, --publish, --report")
-        names = ", ".join(str(deployment.name) for deployment in deployments)
+        names = ", ".join(f"{deployment.flow_name}/{deployment.name}" for deployment in deployments)
         say(f"serving {names}; runs show at {url.removesuffix('/api')}")
         prefect.serve(*deployments, pause_on_shutdown=False, print_starting_message=False, limit=4)
 
@@ -85,7 +85,7 @@ def parameters(plan: Plan, name: str) -> dict[str, Any]:
         "source": _absolute(plan.source),
         "out": out,
         "annotations": None if plan.annotations is None else _absolute(plan.annotations),
-        "profile": plan.profile,
+        "profile": str(Path(plan.profile).resolve()) if Path(plan.profile).is_file() else plan.profile,
         "workers": plan.workers,
         "settle": plan.settle,
     }
