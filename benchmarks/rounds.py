@@ -101,7 +101,7 @@ class Stage:
                     environ = (entry / "environ").read_bytes()
                 except OSError:
                     continue
-                if b"prefect.flow_engine" in command or b"prefect\0flow-run" in command:
+                if b"prefect.engine" in command or b"prefect.flow_engine" in command:
                     if str(self.folder).encode() in environ:
                         found.append(int(entry.name))
         return found

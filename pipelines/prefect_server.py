@@ -56,6 +56,7 @@ FULL = {
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
     "PREFECT_SERVER_API_HOST": "127.0.0.1",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
 """Settings of a server that stays: pages, schedules, events."""
 
@@ -131,7 +132,13 @@ def _own_server(home: Path, port: int, kind: Mapping[str, str]) -> Iterator[str]
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            env={**os.environ, **kind, "PREFECT_API_URL": "", "PREFECT_HOME": str(home)},
+            env={
+                **os.environ,
+                **kind,
+                "PREFECT_API_URL": "",
+                "PREFECT_SERVER_UI_API_URL": url,
+                "PREFECT_HOME": str(home),
+            },  # fmt: skip
             start_new_session=True,  # Ctrl-C is for the run, which still has things to tell the server
         )
     try:

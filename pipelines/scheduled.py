@@ -15,6 +15,7 @@ from prefect.states import Completed
 from pipelines.artifacts import emit, tell_link
 from pipelines.bucket import place
 from pipelines.config import DEFAULT_PROFILE
+from pipelines.dataset_info import FILE_NAME
 from pipelines.errors import BusyError, NothingToDoError, UserError
 from pipelines.flow import produce
 from pipelines.publish import publish_dataset
@@ -51,6 +52,7 @@ def publish(out: str) -> Any:  # noqa: ANN401 - a state, or what was done
     """Writes the release of everything that is accepted by now."""
 
     def work() -> dict[str, Any]:
+        _check_begun(out)
         report = publish_dataset(place(out))
         facts = {"rows": dict(report.rows), "up_to_date": report.up_to_date}
         emit("published", place(out), facts)
@@ -64,6 +66,7 @@ def report(out: str) -> Any:  # noqa: ANN401 - a state, or what was done
     """Writes the report of a dataset and links it."""
 
     def work() -> dict[str, Any]:
+        _check_begun(out)
         path = _function(REPORTER, "hopyard report")(place(out)).path
         tell_link(place(out), path)
         return {"report": str(path)}
@@ -97,6 +100,11 @@ def _unless_busy(out: str, work: Callable[[], dict[str, Any]]) -> "dict[str, Any
         return Completed(name="Skipped", message=str(error))
     except NothingToDoError as error:
         return Completed(name="NothingToDo", message=str(error))
+
+
+def _check_begun(out: str) -> None:
+    if not (place(out) / FILE_NAME).is_file():
+        raise NothingToDoError(f"{out} is not there yet")
 
 
 def _function(where: str, command: str) -> Callable[..., Any]:
