@@ -1,7 +1,7 @@
 """Scale: speed with one and two workers, what orchestration costs per image, and memory at 100,000 images.
 
-Images of 64x64 with one annotation that states everything give no question, so the stages do next to nothing and what is left is what the
-factory itself costs: listing, planning, jobs, parts, manifests, Prefect. Every run is a process of its own.
+Images of 64x64 with one annotation that states everything give no question, so the stages do little and what is left
+is what the factory itself costs: listing, planning, jobs, parts, manifests, Prefect. Every run is a process of its own.
 """
 
 import json

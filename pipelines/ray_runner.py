@@ -173,6 +173,7 @@ def _connect(choice: RunnerChoice, workers: int) -> tuple[Any, bool]:
     """Returns the module, and whether this process was connected to a cluster before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a loaded machine takes longer than its own 30
     try:
         import ray
         import ray.exceptions
