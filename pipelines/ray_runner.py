@@ -24,6 +24,8 @@ from pipelines.runners import RunnerChoice
 from pipelines.steps import step_named
 from schemas.manifest import ShardManifest
 
+STARTS = 3
+"""How often a cluster of this machine is tried: Ray gives up after 30 seconds, which is little on a loaded one."""
 MOST_DEATHS = 3
 """A job that has taken so many workers with it is not tried again."""
 
@@ -173,7 +175,6 @@ def _connect(choice: RunnerChoice, workers: int) -> tuple[Any, bool]:
     """Returns the module, and whether this process was connected to a cluster before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a loaded machine takes longer than its own 30
     try:
         import ray
         import ray.exceptions
@@ -187,9 +188,14 @@ def _connect(choice: RunnerChoice, workers: int) -> tuple[Any, bool]:
         quiet |= {"address": "local", "num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     else:
         quiet["address"] = choice.address
-    try:
-        ray.init(**quiet)
-    except Exception as error:  # noqa: BLE001 - whatever Ray raises, the user's next step is the same
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"cannot reach Ray at {choice.address or 'this machine'}: {reason}") from error
+    for attempt in range(STARTS):
+        try:
+            ray.init(**quiet)
+        except Exception as error:  # noqa: BLE001 - whatever Ray raises, the user's next step is the same
+            ray.shutdown()
+            if choice.address is None and attempt < STARTS - 1:
+                continue
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"cannot reach Ray at {choice.address or 'this machine'}: {reason}") from error
+        break
     return ray, False
