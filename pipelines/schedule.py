@@ -54,10 +54,13 @@ def serve(plan: Plan, clock: Clock, port: int, say: Callable[[str], Any]) -> Non
 
 
 def _deployment(plan: Plan, name: str, cron: str | None, say: Callable[[str], Any]) -> Any:  # noqa: ANN401
-    """Returns the deployment of one flow, or None where it is left out or cannot work here."""
+    """Returns the deployment of one flow, or None where it is left out or cannot work here.
+
+    No concurrency limit: the server counts a killed run for ever, and would start nothing again. The dataset's own
+    lock is gone with its process.
+    """
     if cron is None:
         return None
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.types.entrypoint import EntrypointType
 
     from pipelines.scheduled import FLOWS, OPTIONAL, is_there
@@ -69,7 +72,6 @@ def _deployment(plan: Plan, name: str, cron: str | None, say: Callable[[str], An
         name=plan.out.name,
         cron=cron,
         parameters=parameters(plan, name),
-        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
         description=f"{name} {plan.out}",
         tags=["hopyard", plan.out.name],
         entrypoint_type=EntrypointType.MODULE_PATH,
