@@ -265,7 +265,7 @@ def _label_studio(patient: Patient) -> Iterator[Check]:
         return
     problem = _ask(f"{url.rstrip('/')}/health")
     if problem:
-        yield Check("label studio", State.BROKEN, f"{url}: {problem}", "hopyard annotate start DIR")
+        yield Check("label studio", State.BROKEN, f"{url}: {problem}", "hopyard annotate serve")
         return
     if not os.environ.get("HOPYARD_LABEL_STUDIO_TOKEN"):
         found = f"{url} answers; HOPYARD_LABEL_STUDIO_TOKEN is not set (not needed for a server that hopyard started)"

@@ -45,7 +45,7 @@ def serve(plan: Plan, clock: Clock, port: int, say: Callable[[str], Any]) -> Non
     with full_api(home, port, say) as url, _ending_politely():
         import prefect
 
-        deployments = [made for name, cron in clock._asdict().items() if (made := _deployment(plan, name, cron, say))]
+        deployments = [made for name, cron in clock._asdict().items() if (made := _deployment(plan, name, cron))]
         if not deployments:
             raise UserError("nothing is left to do by the clock: give at least one of --watch, --publish, --report")
         names = ", ".join(f"{deployment.flow_name}/{deployment.name}" for deployment in deployments)
@@ -53,7 +53,7 @@ def serve(plan: Plan, clock: Clock, port: int, say: Callable[[str], Any]) -> Non
         prefect.serve(*deployments, pause_on_shutdown=False, print_starting_message=False, limit=4)
 
 
-def _deployment(plan: Plan, name: str, cron: str | None, say: Callable[[str], Any]) -> Any:  # noqa: ANN401
+def _deployment(plan: Plan, name: str, cron: str | None) -> Any:  # noqa: ANN401
     """Returns the deployment of one flow, or None where it is left out or cannot work here.
 
     No concurrency limit: the server counts a killed run for ever, and would start nothing again. The dataset's own
@@ -63,11 +63,8 @@ def _deployment(plan: Plan, name: str, cron: str | None, say: Callable[[str], An
         return None
     from prefect.types.entrypoint import EntrypointType
 
-    from pipelines.scheduled import FLOWS, OPTIONAL, is_there
+    from pipelines.scheduled import FLOWS
 
-    if name in OPTIONAL and not is_there(OPTIONAL[name]):
-        say(f"{name} is left out: this installation has no `{OPTIONAL[name]}`")
-        return None
     return FLOWS[name].to_deployment(
         name=plan.out.name,
         cron=cron,

@@ -4,7 +4,6 @@ Each may be started at any time and any number of times: what is done already is
 another run at work on the dataset ends as `Skipped` and leaves it alone.
 """
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -19,10 +18,7 @@ from pipelines.dataset_info import FILE_NAME
 from pipelines.errors import BusyError, NothingToDoError, UserError
 from pipelines.flow import produce
 from pipelines.publish import publish_dataset
-
-REPORTER = "pipelines.report.write:write_report"
-SYNCER = "pipelines.verify_flow:sync_people"
-"""Where the functions stand that write a dataset's report and that exchange work with people; both take its folder."""
+from pipelines.settings import settings
 
 
 @flow(name="watch", flow_run_name="watch {source}", persist_result=False)
@@ -67,7 +63,11 @@ def report(out: str) -> Any:  # noqa: ANN401 - a state, or what was done
 
     def work() -> dict[str, Any]:
         _check_begun(out)
-        path = _function(REPORTER, "hopyard report")(place(out)).path
+        try:
+            from pipelines.report.write import write_report
+        except ModuleNotFoundError as error:
+            raise UserError(f"the report needs {error.name}: pip install 'hopyard[report]'") from error
+        path = write_report(place(out)).path
         tell_link(place(out), path)
         return {"report": str(path)}
 
@@ -76,21 +76,29 @@ def report(out: str) -> Any:  # noqa: ANN401 - a state, or what was done
 
 @flow(name="sync", flow_run_name="sync {out}", persist_result=False)
 def sync(out: str) -> Any:  # noqa: ANN401 - a state, or what was done
-    """Hands questions to people and takes their answers in."""
-    return _unless_busy(out, lambda: {"synced": str(_function(SYNCER, "hopyard annotate")(place(out)))})
+    """Takes people's answers in and puts the next questions in front of them, at the server of `hopyard annotate`."""
+    from annotation.errors import LabelStudioError
+    from annotation.workplace import Workplace
+    from pipelines.people.sync import open_session, pull_step, push_step
+
+    def work() -> dict[str, Any]:
+        _check_begun(out)
+        workplace = Workplace(settings().output / "label-studio")
+        if workplace.read_credentials() is None:
+            raise NothingToDoError("there is no Label Studio yet: hopyard annotate serve")
+        try:
+            with open_session(place(out), workplace) as session:
+                pull_step(session)
+                push_step(session, {})
+        except LabelStudioError as error:
+            raise UserError(str(error)) from error
+        emit("synced", place(out), {})
+        return {"synced": out}
+
+    return _unless_busy(out, work)
 
 
-OPTIONAL = {"report": REPORTER, "sync": SYNCER}
 FLOWS: dict[str, Any] = {"watch": watch, "publish": publish, "report": report, "sync": sync}
-
-
-def is_there(where: str) -> bool:
-    """Returns whether ``module:function`` can be imported."""
-    try:
-        _function(where, "")
-    except UserError:
-        return False
-    return True
 
 
 def _unless_busy(out: str, work: Callable[[], dict[str, Any]]) -> "dict[str, Any] | State[Any]":
@@ -105,12 +113,3 @@ def _unless_busy(out: str, work: Callable[[], dict[str, Any]]) -> "dict[str, Any
 def _check_begun(out: str) -> None:
     if not (place(out) / FILE_NAME).is_file():
         raise NothingToDoError(f"{out} is not there yet")
-
-
-def _function(where: str, command: str) -> Callable[..., Any]:
-    module, _, name = where.partition(":")
-    try:
-        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"this installation has no `{command}` ({where} cannot be imported)") from error
-    return found
