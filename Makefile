@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env env-models run test test-models lint format bench lock clean
+.PHONY: help env env-models env-verl run test test-models test-consumers lint format bench lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make test    every check: ruff, mypy, import contracts, pytest"
 	@echo "make lint    the same without pytest"
 	@echo "make test-models  the tests that need torch, in .venv-models (make env-models); make test runs them where it can"
+	@echo "make test-consumers  verl and TRL themselves load the shards and train on them, in .venv-verl and .venv-models"
 	@echo "make format  rewrite the code to the agreed format"
 	@echo "make bench   the benchmarks"
 	@echo "make lock    requirements/*.txt from pyproject.toml (UPGRADE=1 moves the pins)"
@@ -58,12 +59,32 @@ test-models: env-models
 	@echo "pytest -m models"
 	@PYTHONPATH=. $(MODELS)/bin/python -m pytest -q -m models $$(grep -rl --include='test_*.py' 'mark\.models' tests)
 
+# verl's pins fit nothing else: a third environment, and verl without its dependencies.
+VERL := .venv-verl
+VERL_PINS := requirements/dev.txt requirements/verl.txt
+INSTALL_VERL = $(subst $(MODELS),$(VERL),$(INSTALL_MODELS))
+
+env-verl: $(STAMP)
+	@cat $(VERL_PINS) | cmp -s - $(VERL)/.installed || { \
+		echo "environment: $(TORCH) and requirements/verl.txt into $(VERL) (a minute or two the first time)"; \
+		test -x $(VERL)/bin/python || $(BIN)/python -m venv $(VERL); \
+		$(VERL)/bin/python -m pip install -qq --retries 1 $(TORCH) \
+		&& $(INSTALL_VERL) --require-hashes --no-deps -r requirements/dev.txt \
+		&& $(INSTALL_VERL) --no-deps -r requirements/verl.txt \
+		&& cat $(VERL_PINS) > $(VERL)/.installed; }
+
+test-consumers: env-models env-verl
+	@echo "pytest -m trl"
+	@PYTHONPATH=. $(MODELS)/bin/python -m pytest -q -n 0 -m trl tests/consumers
+	@echo "pytest -m verl"
+	@PYTHONPATH=. $(VERL)/bin/python -m pytest -q -n 0 -m verl tests/consumers
+
 # Part of `make test` where the environment stands or a processor build of torch is at hand: gigabytes are nobody's surprise.
 .PHONY: try-models
 try-models: $(STAMP)
 	@if cat $(MODEL_PINS) | cmp -s - $(MODELS)/.installed || \
 		$(BIN)/python -m pip install --dry-run --quiet --retries 1 --no-deps --report - $(TORCH) 2>/dev/null | grep -q '"version": ".*+cpu"'; \
-	then $(MAKE) --no-print-directory test-models; \
+	then $(MAKE) --no-print-directory test-models test-consumers; \
 	else echo "model tests: left out, no processor build of $(TORCH) is offered here (make test-models takes the one that is)"; fi
 
 run: $(STAMP)

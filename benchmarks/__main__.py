@@ -8,7 +8,19 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import blind, cascade, engine, eyes, memory, model_calls, report, sql, stage_times, store
+from benchmarks import (
+    blind,
+    cascade,
+    engine,
+    eyes,
+    memory,
+    model_calls,
+    publishing,
+    report,
+    sql,
+    stage_times,
+    store,
+)
 from benchmarks.plan import Plan
 from benchmarks.table import Table, print_table
 
@@ -19,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Iterator[Table]]] = {
     "store": store.run,
     "sql": sql.run,
     "report": report.run,
+    "publish": publishing.run,
     "memory": memory.run,
     "calls": model_calls.run,
     "eyes": eyes.run,

@@ -1,4 +1,4 @@
-"""Store: committing parts against bare pyarrow writing the same tables, and publishing."""
+"""Store: committing parts against bare pyarrow writing the same tables."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,6 @@ from benchmarks.rendered import painted_options
 from benchmarks.table import Table
 from benchmarks.timing import cpu_seconds, settled_collector, wall_seconds
 from pipelines.produce import produce_plain
-from pipelines.publish import publish_dataset
 from pipelines.store import Dataset, ShardWriter
 from pipelines.tables import TABLES
 from schemas.manifest import ShardManifest
@@ -30,12 +29,11 @@ class _Speed(NamedTuple):
 
 
 def run(plan: Plan) -> Iterator[Table]:
-    """Yields the tables of writing and of publishing."""
+    """Yields the table of writing."""
     dataset = Dataset(produce_plain(painted_options(plan, plan.scratch / "stored")).root)
     tables = {name: dataset.read(name) for name in WRITTEN}
     with settled_collector():
         yield _writing(plan, tables)
-        yield _publishing(plan, dataset)
 
 
 def _writing(plan: Plan, tables: Mapping[str, pa.Table]) -> Table:
@@ -117,18 +115,3 @@ def _from_records(plan: Plan, questions: Sequence[Question], repeats: int) -> fl
         writer = ShardWriter(Dataset(plan.scratch / f"records-{turn}"), "0" * 64)
         seconds.append(wall_seconds(lambda writer=writer: writer.add_records("questions", questions, 0))[0])
     return len(questions) / median(seconds)
-
-
-def _publishing(plan: Plan, dataset: Dataset) -> Table:
-    repeats = 1 if plan.quick else 3
-    times = []
-    for turn in range(repeats):
-        out = plan.scratch / f"release-{turn}"
-        times.append(wall_seconds(lambda out=out: publish_dataset(dataset.root, out)))
-    seconds = median(wall for wall, _ in times)
-    report = times[0][1]
-    rows = sum(report.rows.values())
-    size = sum(path.stat().st_size for path in report.folder.rglob("*.parquet")) / _MEGA
-    line = ("publish_dataset", f"{rows:,}", f"{rows / seconds:,.0f}", f"{size / seconds:.1f}", f"{seconds:.2f}")
-    notes = (f"Pictures of 512x384 embedded, {size:.1f} MB of Parquet; median of {repeats}, wall time, with start-up.",)
-    return Table("Store: publishing", ("way", "rows", "rows/s", "MB/s", "seconds"), [line], notes)

@@ -165,7 +165,9 @@ def _build(dataset: Dataset, folder: Path, making: Making, selection: Selection)
     try:
         for (accepted, scene), picture in _with_pictures(found, source):
             split = accepted.image.split
-            writer = writers.setdefault(split, SplitWriter(folder, split, config))
+            if split not in writers:
+                writers[split] = SplitWriter(folder, split, config)
+            writer = writers[split]
             if isinstance(picture, Drop):
                 ledger.drop("questions", [_of_question(picture, accepted.question.question_id)])
                 continue

@@ -1,4 +1,8 @@
-"""Croissant metadata of a release (MLCommons, version 1.0): files with their digests, and what each column holds."""
+"""Croissant metadata of a release (MLCommons, version 1.0): files with their digests, and what each column holds.
+
+Fields are the columns of plain values and of lists of them; Croissant readers cannot take nested ones from Parquet.
+Those are named in the description of their records.
+"""
 
 import json
 from typing import Any
@@ -19,6 +23,7 @@ _CONTEXT: dict[str, Any] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -39,6 +44,7 @@ _CONTEXT: dict[str, Any] = {
     "repeated": "cr:repeated",
     "replace": "cr:replace",
     "sc": "https://schema.org/",
+    "samplingRate": "cr:samplingRate",
     "separator": "cr:separator",
     "source": "cr:source",
     "subField": "cr:subField",
@@ -48,7 +54,7 @@ _TYPES = ((pa.types.is_integer, "sc:Integer"), (pa.types.is_floating, "sc:Float"
 
 
 def croissant_of(card: Card) -> str:
-    """Returns the JSON-LD text. Nested columns are described as text: Croissant readers see their JSON."""
+    """Returns the JSON-LD text."""
     name = f"hopyard-{card.config.view.value}"
     document = {
         "@context": _CONTEXT,
@@ -80,16 +86,24 @@ def _records(card: Card, split: str) -> dict[str, Any]:
     """The rows of one split, told by its first file; the others have the same columns."""
     first = next(file.path for file in card.files if file.split == split)
     schema = form_of(card.config.view, card.config.format).schema
-    fields = [_field(split, first, field) for field in schema]
-    return {"@type": "cr:RecordSet", "@id": split, "name": split, "field": fields}
+    fields = [_field(split, first, field) for field in schema if not pa.types.is_nested(_inner(field.type))]
+    nested = ", ".join(field.name for field in schema if pa.types.is_nested(_inner(field.type)))
+    told = f"Rows of the split {split}. Nested columns, not described as fields: {nested}."
+    return {"@type": "cr:RecordSet", "@id": split, "name": split, "description": told, "field": fields}
 
 
 def _field(split: str, file: str, field: pa.Field) -> dict[str, Any]:
-    kind = next((name for is_kind, name in _TYPES if is_kind(field.type)), "sc:Text")
-    return {
+    kind = next((name for is_kind, name in _TYPES if is_kind(_inner(field.type))), "sc:Text")
+    described = {
         "@type": "cr:Field",
         "@id": f"{split}/{field.name}",
         "name": field.name,
         "dataType": kind,
         "source": {"fileObject": {"@id": file}, "extract": {"column": field.name}},
     }
+    return described | ({"repeated": True} if pa.types.is_nested(field.type) else {})
+
+
+def _inner(kind: pa.DataType) -> pa.DataType:
+    """What a list holds; anything else itself."""
+    return kind.value_type if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) else kind

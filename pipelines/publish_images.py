@@ -9,6 +9,7 @@ that is byte for byte the one that ingest decoded, upright and plain, has shown 
 
 import hashlib
 import io
+import re
 import struct
 from collections.abc import Iterator
 
@@ -24,6 +25,8 @@ _LOSSLESS = {"PNG", "BMP", "GIF", "TIFF"}
 _ANY_SIZE = IngestConfig(max_pixels=170_000_000, min_side=1)
 """Admission was decided at ingest; here the same decoder only has to decode."""
 
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+"""What ends entropy-coded bytes: no stuffed 0, no restart, no fill byte."""
 _ORIENTATION = 0x0112
 """EXIF tag."""
 _JPEG_PIXELS = {0xC0, 0xC1, 0xC2, 0xC4, 0xDB, 0xDD}
@@ -90,15 +93,10 @@ def _jpeg_pieces(data: bytes) -> Iterator[bytes]:
 
 def _scan_end(data: bytes, position: int) -> int:
     """Returns where the entropy-coded bytes end: at the first marker that is neither stuffing nor a restart."""
-    while True:
-        position = data.index(b"\xff", position)
-        code = data[position + 1]
-        if code == 0xFF:
-            position += 1
-        elif code == 0 or 0xD0 <= code <= 0xD7:
-            position += 2
-        else:
-            return position
+    found = _MARKER.search(data, position)
+    if found is None:
+        raise ValueError("the picture's data have no end")
+    return found.start()
 
 
 def _png_pieces(data: bytes) -> Iterator[bytes]:

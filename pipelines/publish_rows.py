@@ -24,11 +24,12 @@ from schemas.question import Question
 from schemas.release_row import SolveRate, Vote
 from schemas.rollout import View
 from schemas.scene import Scene
+from schemas.trace import Trace
 from schemas.verdict import Verdict
 from stages.publish import Accepted, Tried
 
 STAGE = "publish"
-_SOURCES = ("images", "questions", "decisions", "verdicts", "rollouts", "annotations", "people")
+_SOURCES = ("images", "questions", "decisions", "verdicts", "rollouts", "annotations", "people", "traces")
 _SCENE_SOURCES = ("instances", "categories")
 _ORDER = [("image_id", "ascending"), ("question_id", "ascending")]
 _STEP = 100
@@ -147,11 +148,16 @@ def _accepted_of(bucket: Bucket) -> Iterator[Accepted]:
     judged = pc.is_in(bucket["verdicts"]["question_id"], value_set=decisions["question_id"].combine_chunks())
     for verdict in table_to_records(bucket["verdicts"].filter(judged), Verdict):
         verdicts.setdefault(verdict.question_id, []).append(verdict)
+    paths: dict[str, list[Trace]] = {}
+    told = pc.is_in(bucket["traces"]["question_id"], value_set=decisions["question_id"].combine_chunks())
+    for path in table_to_records(bucket["traces"].filter(told).sort_by("path"), Trace):
+        paths.setdefault(path.question_id, []).append(path)
     rollouts, annotations = _answers(_with_picture(bucket["rollouts"])), _answers(decided_annotations(bucket))
     rows = zip(_records(questions, Question), _records(decisions, Decision), strict=True)
     for question, decision in rows:
         name = question.question_id
         tried = tried_of(question.answer, rollouts.get(name, ()), annotations.get(name, ()))
+        tried = tried._replace(paths=tuple(paths.get(name, ())))
         yield Accepted(question, images[decision.image_id], decision, tuple(verdicts.get(name, ())), tried)
 
 
@@ -175,7 +181,7 @@ def _answers(rows: pa.Table) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def tried_of(gold: int, rollouts: Sequence[Mapping[str, Any]], annotations: Sequence[Mapping[str, Any]]) -> Tried:
-    """Returns solve rates by model and votes by answer; an attempt or a person that stated no number is not counted."""
+    """Returns solve rates by model and votes by answer; an attempt or a person without a number is not counted."""
     stated: dict[str, list[bool]] = {}
     for row in rollouts:
         if row["answer"] is not None:

@@ -9,7 +9,7 @@ import io
 import os
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -115,10 +115,7 @@ class SplitWriter:
         self._writer = pq.ParquetWriter(
             self._folder / _working_name(self._split, len(self._rows)),
             self._form.schema,
-            compression={leaf: "NONE" if leaf == _PICTURE else "ZSTD" for leaf in _leaves(self._form.schema)},
-            write_statistics=[leaf for leaf in _leaves(self._form.schema) if leaf != _PICTURE],
-            dictionary_pagesize_limit=_DICTIONARY_LIMIT,
-            write_page_index=True,
+            **write_options(self._form.schema),
         )
         self._rows.append(0)
         self._file_bytes = 0
@@ -159,6 +156,17 @@ def pictures_of(row: BaseModel) -> tuple[str, tuple[EmbeddedImage, ...]]:
     """Returns the image id and the pictures of a row of any view."""
     found: PictureRow = row  # type: ignore[assignment]
     return found.image_id, found.images
+
+
+def write_options(schema: pa.Schema) -> dict[str, Any]:
+    """Returns how pyarrow writes a file of a release: pictures as they are, each once per row group, the rest zstd."""
+    others = [leaf for leaf in _leaves(schema) if leaf != _PICTURE]
+    return {
+        "compression": {_PICTURE: "NONE"} | dict.fromkeys(others, "ZSTD"),
+        "write_statistics": others,
+        "dictionary_pagesize_limit": _DICTIONARY_LIMIT,
+        "write_page_index": True,
+    }
 
 
 @cache

@@ -20,7 +20,7 @@ from stages.release_views.erasure import Contrast, contrast_rows, contrasts_of
 from stages.release_views.options import option_row, options_of
 from stages.release_views.preference import preference_row
 from stages.release_views.process import process_row
-from stages.release_views.supervised import flawed_of, next_kind, reasoning_row, summary_row
+from stages.release_views.supervised import flawed_of, flawed_paths, next_kind, reasoning_row, summary_row
 from stages.scene_index import SceneIndex
 from stages.second_executor import ProgramRun, SecondExecutor
 from stages.traces.corrupt import Corruption, Gold, corruptions, retell
@@ -72,9 +72,8 @@ def _one(row: BaseModel | Drop) -> list[BaseModel] | Drop:
 
 
 def _reasoning(material: Material, config: PublishConfig) -> list[BaseModel] | Drop:
-    if not material.accepted.question.trace:
-        return not_in_view(material.accepted, "it has no trace")
-    return [reasoning_row(material.accepted, material.picture, config.views)]
+    row = reasoning_row(material.accepted, material.picture, config.views)
+    return [row] if row is not None else not_in_view(material.accepted, "it has no trace, and no model wrote one")
 
 
 def _gold(material: Material) -> tuple[SceneIndex, Gold] | Drop:
@@ -113,13 +112,16 @@ class _Summary:
         if isinstance(found, Drop):
             return found
         flaws = _corrupted(found, material, self.config)
+        paths = flawed_paths(material.accepted)
         wrong = {flaw: one for flaw, one in flaws.items() if one.answer != str(material.accepted.question.answer)}
         made = self.made.setdefault(material.accepted.image.split, Counter())
-        possible = {"best", "plain"} | ({"flawed"} if wrong else set())
+        possible = {"best", "plain"} | ({"flawed"} if paths or wrong else set())
         kind = next_kind(made, self.config.views.summary, possible)
         made[kind] += 1
         flawed = None
-        if kind == "flawed":
+        if kind == "flawed" and paths:
+            flawed = paths[0]
+        elif kind == "flawed":
             (flaw,) = _rarest(wrong, self.flaws, 1)
             self.flaws[flaw] += 1
             flawed = flawed_of(wrong[flaw], found[1])

@@ -28,6 +28,7 @@ from schemas.release_row import (
     SolveRate,
     Vote,
 )
+from schemas.trace import Trace
 from schemas.verdict import Outcome, Verdict
 from stages.difficulty import band_of
 from stages.release_views.config import ViewConfig
@@ -109,6 +110,8 @@ class Tried(NamedTuple):
 
     solve_rates: tuple[SolveRate, ...] | None = None
     votes: tuple[Vote, ...] | None = None
+    paths: tuple[Trace, ...] = ()
+    """Traces that models wrote."""
 
 
 class Accepted(NamedTuple):

@@ -1,16 +1,12 @@
-"""The release as its consumers read it: `datasets`, verl's dataset class, TRL's vision GRPO.
+"""The release as its consumers read it: `datasets` itself, and the steps that verl and TRL take.
 
-What runs without torch restates the consumer's own steps. Where trl or verl is installed, the real thing runs too:
-in an environment of its own with torch, transformers and trl (or verl), `python -m pytest tests/test_loaders.py`.
-`HOPYARD_RELEASE=DIR/release` in the environment runs all of it on a release of your own.
+The real verl and TRL run in `tests/consumers` (`make test-consumers`). `HOPYARD_RELEASE=DIR/release` in the environment
+runs all of it on a release of your own.
 """
 
-import importlib.util
 import io
 import os
 import re
-import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +24,6 @@ from tests.release_makers import encode, make_dataset, make_files, make_pixels
 datasets = pytest.importorskip("datasets", reason="needs datasets")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-needs_trl = pytest.mark.skipif(
-    importlib.util.find_spec("trl") is None or importlib.util.find_spec("torch") is None,
-    reason="needs torch, transformers and trl: an environment of their own",
-)
-needs_verl = pytest.mark.skipif(
-    importlib.util.find_spec("verl") is None or importlib.util.find_spec("torch") is None,
-    reason="needs torch, transformers and verl (pip install --no-deps verl): an environment of their own",
-)
 
 
 @pytest.fixture(scope="module")
@@ -136,166 +123,3 @@ def test_trl_finds_a_plain_conversation_beside_the_pictures(rows):
         assert all(isinstance(message["content"], str) for message in row["prompt"])
         assert "<image>" not in row["prompt"][0]["content"]
     assert rows.features["images"] == datasets.List(datasets.Image())
-
-
-def tiny_vlm(folder, corpus):
-    """Saves a random LLaVA of 0.2 M parameters with its processor."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import (
-        CLIPVisionConfig,
-        LlavaConfig,
-        LlavaForConditionalGeneration,
-        LlavaProcessor,
-        PreTrainedTokenizerFast,
-        Qwen2Config,
-    )
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-
-    text = Tokenizer(models.BPE())
-    text.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    text.decoder = decoders.ByteLevel()
-    special = ["<|pad|>", "<|im_start|>", "<|im_end|>", "<image>"]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=512, initial_alphabet=alphabet, special_tokens=special, show_progress=False
-    )
-    text.train_from_iterator(corpus, trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=text,
-        bos_token="<|im_start|>",
-        eos_token="<|im_end|>",
-        pad_token="<|pad|>",
-        padding_side="left",
-        extra_special_tokens={"image_token": "<image>"},
-    )
-    template = (
-        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
-        "{% if m['content'] is string %}{{ m['content'] }}{% else %}"
-        "{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>\n{% elif c['type'] == 'text' %}{{ c['text'] }}"
-        "{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    processor = LlavaProcessor(
-        image_processor=CLIPImageProcessorPil(size={"height": 32, "width": 32}, do_center_crop=False, resample=3),
-        tokenizer=tokenizer,
-        patch_size=8,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=template,
-    )
-    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    config = LlavaConfig(
-        vision_config=CLIPVisionConfig(image_size=32, patch_size=8, projection_dim=32, **size),
-        text_config=Qwen2Config(
-            vocab_size=len(tokenizer),
-            num_key_value_heads=2,
-            max_position_embeddings=2048,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            tie_word_embeddings=True,
-            **size,
-        ),
-        image_token_index=tokenizer.image_token_id,
-        vision_feature_layer=-1,
-        tie_word_embeddings=True,
-    )
-    model = LlavaForConditionalGeneration(config)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def vlm(rows, tmp_path_factory):
-    import torch
-
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    return str(tiny_vlm(tmp_path_factory.mktemp("vlm"), [row["prompt"][0]["content"] for row in rows]))
-
-
-def shipped_reward(release):
-    spec = importlib.util.spec_from_file_location("shipped_reward", release / "hopyard_reward.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@needs_trl
-@pytest.mark.filterwarnings("default")
-@pytest.mark.timeout(600)
-def test_trl_takes_two_grpo_steps_with_the_shipped_reward(release, vlm, tmp_path):
-    from trl import GRPOConfig, GRPOTrainer
-
-    reward = shipped_reward(release)
-    seen = []
-
-    def hopyard_reward(completions, **columns):
-        rewards = reward.hopyard_reward(completions, **columns)
-        seen.extend(completion[0]["content"] for completion in completions)
-        perfect = [[{"role": "assistant", "content": f"\\boxed{{{gold}}}"}] for gold in columns["solution"]]
-        assert reward.hopyard_reward(perfect, **columns) == [1.0] * len(completions)
-        return rewards
-
-    def length(completions, **_):  # so that there is something to learn: a random model never gets a number right
-        return [float(len(completion[0]["content"])) for completion in completions]
-
-    config = GRPOConfig(
-        output_dir=str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, per_device_train_batch_size=4,
-        num_generations=4, max_completion_length=8, max_steps=2, report_to=[], save_strategy="no", logging_steps=1,
-    )  # fmt: skip
-    train = datasets.load_dataset(str(release), split="train", cache_dir=str(tmp_path / "cache"))
-    trainer = GRPOTrainer(model=vlm, reward_funcs=[hopyard_reward, length], args=config, train_dataset=train)
-    trainer.train()
-    assert trainer.state.global_step == 2
-    assert max(float(entry.get("grad_norm", 0)) for entry in trainer.state.log_history) > 0
-    assert len(seen) == 8 and all(isinstance(text, str) for text in seen)
-
-
-@needs_verl
-@pytest.mark.filterwarnings("default")
-@pytest.mark.timeout(600)
-def test_verl_keeps_every_row(release, vlm, monkeypatch):
-    from omegaconf import OmegaConf
-    from transformers import AutoProcessor, AutoTokenizer
-
-    def process_vision_info(messages, **_):
-        blocks = [block for message in messages for block in message["content"] if block["type"] == "image"]
-        return [block["image"] for block in blocks], None
-
-    stub = types.ModuleType("qwen_vl_utils")  # the real one needs torchvision, and would do the same here
-    stub.process_vision_info = process_vision_info
-    monkeypatch.setitem(sys.modules, "qwen_vl_utils", stub)
-    from verl.utils.dataset.rl_dataset import RLHFDataset, collate_fn
-
-    options = {
-        "prompt_key": "prompt_tagged",
-        "image_key": "images",
-        "max_prompt_length": 1024,
-        "filter_overlong_prompts": True,
-        "filter_overlong_prompts_workers": 1,
-    }
-    files = sorted(str(path) for path in release.glob("*.parquet"))
-    processor = AutoProcessor.from_pretrained(vlm)
-    dataset = RLHFDataset(files, AutoTokenizer.from_pretrained(vlm), OmegaConf.create(options), processor)
-    assert len(dataset) == row_count(release)
-    items = [dataset[number] for number in range(len(dataset))]
-    for item in items:
-        assert [block["type"] for block in item["raw_prompt"][0]["content"]] == ["image", "text"]
-        reward = shipped_reward(release).compute_score
-        gold = item["reward_model"]["ground_truth"]
-        assert reward(item["data_source"], f"\\boxed{{{gold}}}", gold, item["extra_info"]) == 1.0
-        assert reward(item["data_source"], f"\\boxed{{{gold}1}}", gold, item["extra_info"]) == 0.0
-    assert len(collate_fn(items)["raw_prompt"]) == len(items)
-
-
-@needs_verl
-@pytest.mark.filterwarnings("default")
-def test_verl_loads_the_shipped_reward_by_path(release):
-    from verl.utils.import_utils import load_extern_object
-
-    function = load_extern_object(str(release / "hopyard_reward.py"), "compute_score")
-    assert function(data_source="hopyard/hopchain", solution_str="\\boxed{7}", ground_truth="7") == 1.0

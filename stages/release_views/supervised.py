@@ -7,7 +7,10 @@ known step and answers with that step and the right number.
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from schemas.question import TraceStep
 from schemas.release_row import EmbeddedImage
+from schemas.rollout import Scored
+from schemas.trace import Trace, TraceKind
 from schemas.view_rows import SftRow
 from stages.publish import Accepted
 from stages.release_views.config import Shares, ViewConfig
@@ -35,11 +38,24 @@ def flawed_of(corruption: Corruption, gold: Gold) -> FlawedTrace:
     return FlawedTrace(trace_text(corruption.trace), "corruption", corruption.flaw, corruption.step + 1, right)
 
 
-def reasoning_row(accepted: Accepted, picture: EmbeddedImage, config: ViewConfig) -> SftRow:
-    """Returns the gold trace as the reasoning agent's reply."""
+def flawed_paths(accepted: Accepted) -> list[FlawedTrace]:
+    """Returns the paths of models that end in a wrong number; one that is wrong only on the way is not shown."""
+    return [
+        FlawedTrace(trace_text(_steps(path)), path.model, "model_path", path.first_bad_step, path.cause)
+        for path in accepted.tried.paths
+        if path.kind is TraceKind.FLAWED and path.outcome is Scored.INCORRECT
+    ]
+
+
+def reasoning_row(accepted: Accepted, picture: EmbeddedImage, config: ViewConfig) -> SftRow | None:
+    """Returns the gold trace as the reasoning agent's reply: the program's, else the best of a model; None without."""
     question = accepted.question
-    asked = user(f"{question.question}\n\n{config.reasoning_instruction}")
-    return _row(accepted, picture, (asked[0].content, trace_text(question.trace)), ("reasoning", "best", "program"))
+    best = next((path for path in accepted.tried.paths if path.kind is TraceKind.BEST), None)
+    if not question.trace and best is None:
+        return None
+    asked = f"{question.question}\n\n{config.reasoning_instruction}"
+    steps, source = (question.trace, "program") if question.trace or best is None else (_steps(best), best.model)
+    return _row(accepted, picture, (asked, trace_text(steps)), ("reasoning", "best", source))
 
 
 def summary_row(
@@ -76,6 +92,21 @@ def next_kind(made: Mapping[str, int], shares: Shares, possible: Collection[str]
     if not lag:
         raise ValueError(f"no kind among {sorted(possible)} has a share")
     return max(lag, key=lambda kind: (lag[kind], -wanted[kind]))
+
+
+def _steps(path: Trace) -> tuple[TraceStep, ...]:
+    """A model's steps as those of a gold trace; they have no proved value."""
+    return tuple(
+        TraceStep(
+            title=step.title,
+            content=step.content,
+            next_action=step.next_action,
+            value="",
+            instance_ids=step.instance_ids,
+            boxes_xyxy=step.boxes_xyxy,
+        )
+        for step in path.steps
+    )
 
 
 def _row(accepted: Accepted, picture: EmbeddedImage, said: tuple[str, str], kind: tuple[str, str, str]) -> SftRow:

@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import PIL.Image
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,15 +19,17 @@ from pipelines.produce import produce_plain
 from pipelines.publish import default_folder, publish_dataset
 from pipelines.publish_forms import form_of
 from pipelines.publish_options import config_of
-from pipelines.publish_rows import tried_of
+from pipelines.publish_rows import _answers, _with_picture, accepted_rows, tried_of
 from pipelines.release import hopyard_process, hopyard_reward
 from pipelines.store import Dataset
 from schemas.program import Program
-from schemas.release_row import RESERVED_COLUMNS
+from schemas.release_row import RESERVED_COLUMNS, EmbeddedImage
+from schemas.rollout import Scored
+from schemas.trace import Trace, TraceKind, WrittenStep
 from stages.erase import EraseConfig
-from stages.publish import Format, Layout, PublishConfig, View
+from stages.publish import Format, Layout, PublishConfig, Tried, View
 from stages.release_views.config import Shares, ViewConfig
-from stages.release_views.supervised import next_kind
+from stages.release_views.supervised import flawed_paths, next_kind, reasoning_row, summary_row
 from stages.second_executor import ProgramRun, SecondExecutor
 from stages.traces.flaws import Flaw
 from tests.pipelines.tiny_source import write_source
@@ -76,7 +79,7 @@ def test_rl_rows_name_their_source_and_who_vouches(releases):
     _, rows = releases[View.RL]
     for row in rows:
         assert row["tier"] == "program" and row["solve_rates"] is None and row["votes"] is None
-        assert row["image_source"] == "images" and row["domain"] is None
+        assert row["image_source"] == "images" and row["domain"] == "general"
         assert (row["width"], row["height"]) == (192, 192)
         assert row["categories"] == sorted(row["categories"]) and row["stage_version"] >= 1
         assert all(hop["operator"] for hop in row["hops"])
@@ -175,8 +178,6 @@ def test_options_hold_the_gold_number_once(releases):
 
 
 def test_a_box_row_asks_for_the_instance_its_program_ends_at(dataset, releases):
-    from pipelines.publish_rows import accepted_rows
-
     scenes = {found.accepted.image.image_id: found.scene for found in accepted_rows(dataset, dataset.root / "x", True)}
     _, rows = releases[View.BOX]
     with SecondExecutor(list(scenes.values())) as executor:
@@ -193,8 +194,6 @@ def test_a_box_row_asks_for_the_instance_its_program_ends_at(dataset, releases):
 
 
 def test_the_second_answer_of_a_contrast_is_that_of_the_edited_scene(dataset, releases):
-    from pipelines.publish_rows import accepted_rows
-
     scenes = {found.accepted.image.image_id: found.scene for found in accepted_rows(dataset, dataset.root / "x", True)}
     _, rows = releases[View.ERASURE]
     assert "erased" in {row["edit"] for row in rows}
@@ -336,7 +335,9 @@ def test_the_croissant_file_names_every_file_and_column(releases):
             file.path: file.sha256 for file in report.files
         }
         for records in croissant["recordSet"]:
-            assert {field["name"] for field in records["field"]} == set(rows[0])
+            named = {field["name"] for field in records["field"]}
+            assert {"id", "answer", "split"} <= named < set(rows[0])
+            assert all(name in records["description"] for name in set(rows[0]) - named)
 
 
 def test_the_card_tells_the_view_the_funnel_and_how_it_was_measured(releases):
@@ -345,3 +346,46 @@ def test_the_card_tells_the_view_the_funnel_and_how_it_was_measured(releases):
         assert f"View `{view}`" in card and f"{len(rows)} rows" in card
         for heading in ("From pictures to rows", "Why the others went", "How each number was measured", "Limits"):
             assert f"## {heading}" in card
+
+
+def test_only_solvers_that_saw_the_picture_count():
+    rows = pa.table(
+        {
+            "question_id": ["q"] * 3,
+            "model": ["a"] * 3,
+            "view": ["full", "blind", "caption"],
+            "answer": pa.array([3, 4, None], pa.int64()),
+        }
+    )
+    assert [row["answer"] for row in _answers(_with_picture(rows))["q"]] == [3]
+
+
+def test_paths_of_models_come_before_our_own_corruptions(dataset, releases):
+    found = next(accepted_rows(dataset, dataset.root / "x", True))
+    accepted, question = found.accepted, found.accepted.question
+    step = WrittenStep(
+        title="Look",
+        content="I see a cup.",
+        next_action="summary",
+        instance_ids=(),
+        boxes_xyxy=((1, 2, 3, 4),),
+        retries=0,
+    )
+    fields = {
+        "trace_id": "t", "question_id": question.question_id, "image_id": question.image_id, "path": 0,
+        "steps": (step,), "answer": question.answer + 1, "outcome": Scored.INCORRECT, "score": 20, "first_bad_step": 1,
+        "kind": TraceKind.FLAWED, "cause": "It overlooks the ball.", "model": "some-model", "judge_model": "j",
+        "prompt_hash": "", "config_hash": "", "seed": 0,
+    }  # fmt: skip
+    wrong = Trace(**fields)
+    right_end = wrong.model_copy(update={"outcome": Scored.CORRECT})
+    best = wrong.model_copy(update={"kind": TraceKind.BEST, "outcome": Scored.CORRECT, "answer": question.answer})
+    (flawed,) = flawed_paths(accepted._replace(tried=Tried(paths=(right_end, wrong, best))))
+    assert (flawed.source, flawed.wrong_step, flawed.correction) == ("some-model", 1, "It overlooks the ball.")
+    assert hopyard_process.parse_steps(flawed.text)[0].evidence == ((1, 2, 3, 4),)
+    picture = EmbeddedImage(bytes=b"x", path="x.png")
+    row = summary_row(accepted, picture, "flawed", flawed, ViewConfig())
+    assert row.trace_source == "some-model" and "step 1 is wrong. It overlooks the ball." in row.messages[1].content
+    bare = accepted._replace(question=question.model_copy(update={"trace": ()}), tried=Tried(paths=(wrong, best)))
+    assert reasoning_row(bare, picture, ViewConfig()).trace_source == "some-model"
+    assert reasoning_row(bare._replace(tried=Tried()), picture, ViewConfig()) is None
