@@ -18,9 +18,12 @@ from schemas.model_request import ModelRequest, ModelRole, Sampling
 from schemas.record import Record
 from stages.asking import Wanted, crop, make_request
 from stages.domains import Domain
-from stages.parsing.reply import Fault, Reply, Unreadable, read_reply
+from stages.parsing.reply import Fault, Reply, Unreadable, clean_line, read_reply
 
 VERSION = 1
+TEXT = "text"
+"""Key of what is written on a thing. It is kept in the table and describes nothing: it is a stranger's words."""
+MAX_TEXT = 40
 
 
 class LookConfig(Record):
@@ -77,7 +80,10 @@ def groups_of(instances: Iterable[Instance], domain: Domain, config: LookConfig)
 def ask_look(members: Sequence[Instance], size: tuple[int, int], domain: Domain) -> ModelRequest:
     """Returns the request that shows the crops of some instances of one picture of ``(width, height)`` pixels."""
     wanted = Wanted("look", "look", ModelRole.GENERATOR, members[0].image_id, LookReply)
-    vocabulary = "\n".join(f"{key}: {', '.join(values)}" for key, values in sorted(domain.attributes.items()))
+    offers = [f"{key}: {', '.join(values)}" for key, values in sorted(domain.attributes.items())]
+    if domain.privacy.read_text:
+        offers.append(f"{TEXT}: what is written on it, letter by letter, at most {MAX_TEXT} characters")
+    vocabulary = "\n".join(offers)
     slots = {
         "things": "\n".join(f"{number}. a {member.category}" for number, member in enumerate(members, 1)),
         "vocabulary": vocabulary,
@@ -122,7 +128,7 @@ def with_looks(instances: Sequence[Instance], looks: Iterable[Look]) -> tuple[In
 
 def believed_keys(looks: Iterable[Look]) -> frozenset[str]:
     """Returns the attributes that a model adds to what the source can state of a picture."""
-    return frozenset(look.key for look in looks if look.check is Check.UNCHECKED)
+    return frozenset(look.key for look in looks if look.check is Check.UNCHECKED and look.key != TEXT)
 
 
 def _merged(instance: Instance, looks: Sequence[Look]) -> Instance:
@@ -130,7 +136,7 @@ def _merged(instance: Instance, looks: Sequence[Look]) -> Instance:
     for look in looks:
         if look.check is Check.DISAGREES:
             known.pop(look.key, None)
-        elif look.check is Check.UNCHECKED:
+        elif look.check is Check.UNCHECKED and look.key != TEXT:
             known[look.key] = Attribute(key=look.key, value=look.value, confidence=look.confidence)
     return instance.model_copy(update={"attributes": tuple(known[key] for key in sorted(known))})
 
@@ -151,7 +157,10 @@ def _checked(instance: Instance, attribute: SaidAttribute) -> Look:
 
 def _fault(look: Look, seen: set[str], domain: Domain, config: LookConfig) -> tuple[DropReason, str] | None:
     offered: Mapping[str, tuple[str, ...]] = domain.attributes
-    if look.value not in offered.get(look.key, ()):
+    if look.key == TEXT and domain.privacy.read_text:
+        if clean_line(look.value, MAX_TEXT) != look.value:
+            return DropReason.UNKNOWN_ATTRIBUTE, "the text that was read cannot be printed as it is"
+    elif look.value not in offered.get(look.key, ()):
         return DropReason.UNKNOWN_ATTRIBUTE, f"{look.key[:30]} {look.value[:40]!r} is not on offer"
     if look.key in seen:
         return DropReason.UNKNOWN_ATTRIBUTE, f"{look.key} is stated twice"

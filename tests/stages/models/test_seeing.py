@@ -114,6 +114,15 @@ def test_an_attribute_that_is_not_on_offer_or_unsure_is_dropped() -> None:
     }  # fmt: skip
 
 
+def test_what_is_written_on_a_thing_is_kept_describes_nothing_and_is_not_read_where_it_may_not_be() -> None:
+    found = looked((1, "text", "EXIT 12", 0.9), (2, "text", "a\u202eb", 0.9))
+    assert isinstance(found, Looked) and [look.value for look in found.looks] == ["EXIT 12"]
+    assert [drop.reason for drop in found.drops] == [DropReason.UNKNOWN_ATTRIBUTE]
+    assert with_looks(MEMBERS, found.looks) == MEMBERS and believed_keys(found.looks) == frozenset()
+    private = looked((1, "text", "EXIT 12", 0.9), domain="medical")
+    assert isinstance(private, Looked) and private.looks == ()
+
+
 def test_a_description_of_a_thing_that_was_not_shown_is_none() -> None:
     assert isinstance(looked((4, "colour", "red", 0.9)), Unreadable)
 
