@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from stages.masks import box_xyxy_of
 from stages.rendering.layout import _PERSPECTIVE
 from stages.rendering.palette import SIZE_PIXELS
-from stages.segmenters.crops import SIDE, SIZE_HEAD, cut_crops
+from stages.segmenters.crops import SIDE, SIZE_HEAD, cut_crops, extent_of
 from stages.segmenters.embedded import EmbeddedConfig, open_embedded
 from stages.segmenters.one_mask import OneMaskConfig, things_of
 from stages.segmenters.protocol import EVERYTHING
@@ -34,6 +34,8 @@ from training.export import export_graph
 from training.pool import Pool, PoolScene
 from training.scoring import match
 
+_LEVEL = 0.65
+"""Height in the picture, from its top, at which the layout draws things at scale one."""
 _FULL = 0.999
 """Visible share from which a thing's extent is its own."""
 
@@ -68,25 +70,24 @@ def export_classifier(net: CropNet, weights: Path) -> None:
 
 
 def size_table(pool: Pool, scenes: int) -> dict[str, Any]:
-    """Returns what sizes are read by: each category's median width and height at scale one, and the scales' names.
+    """Returns what sizes are read by: each category's median width, height and root of the area at scale one.
 
     A thing's scale is in heights of the picture, corrected for the layout's weak perspective by where it stands.
     """
-    extents: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    extents: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
     scales = {size: value / 384 for size, value in SIZE_PIXELS.items()}
     for index in range(min(scenes, len(pool))):
         scene = pool[index]
         ids = np.asarray(scene.ids)
         for number, thing in enumerate(scene.things, start=1):
-            if thing["visible_fraction"] < _FULL:
-                continue
-            x0, y0, x1, y1 = box_xyxy_of(ids == number)
-            unit = scales[thing["size"]] * ids.shape[0] * (1 + _PERSPECTIVE * (y1 / ids.shape[0] - 0.65))
-            extents[thing["category"]].append(((x1 - x0) / unit, (y1 - y0) / unit))
+            if thing["visible_fraction"] >= _FULL:
+                *sides, bottom = extent_of(ids == number)
+                unit = scales[thing["size"]] * (1 + _PERSPECTIVE * (bottom - _LEVEL))
+                extents[thing["category"]].append(np.array(sides) / unit)
     medians = {name: np.median(rows, axis=0) for name, rows in sorted(extents.items())}
     proportions = {name: [round(float(value), 4) for value in pair] for name, pair in medians.items()}
     about = {"proportions": proportions, "scales": {name: round(value, 5) for name, value in scales.items()}}
-    return about | {"perspective": _PERSPECTIVE, "level": 0.65, "sharpness": 12.0}
+    return about | {"perspective": _PERSPECTIVE, "level": _LEVEL, "sharpness": 12.0}
 
 
 def predicted_crops(scene: PoolScene, eyes: Any, one_mask: OneMaskConfig) -> Crops:  # noqa: ANN401 - an open back-end

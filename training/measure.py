@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,6 +12,7 @@ from training.batches import box_of
 from training.encoder import IMAGE_SIZE
 from training.model import TinySam
 from training.pool import Pool, PoolScene
+from training.scoring import innermost
 
 
 class Quality(NamedTuple):
@@ -41,18 +40,6 @@ def measure(model: TinySam, pool: Pool, count: int) -> Quality:
     return Quality(*(round(float(value), 4) for value in means), len(rows))
 
 
-def innermost(mask: NDArray[np.bool_]) -> tuple[float, float]:
-    """Returns x, y of the centre of a pixel that is about as far from the mask's edge as any."""
-    inner, last = mask, mask
-    while inner.any():
-        last = inner
-        padded = np.pad(inner, 1)
-        inner = inner & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    rows, columns = np.nonzero(last)
-    middle = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
-    return float(columns[middle]) + 0.5, float(rows[middle]) + 0.5
-
-
 def _measure_scene(model: TinySam, scene: PoolScene) -> list[tuple[float, float, float, float]]:
     ids = np.asarray(scene.ids)
     height, width = ids.shape
@@ -63,9 +50,10 @@ def _measure_scene(model: TinySam, scene: PoolScene) -> list[tuple[float, float,
     boxes = np.array([box_of(mask) for mask in true]) * np.tile(scale, 2)
     n = len(true)
     prompts = [np.concatenate([points, points]), np.concatenate([boxes, boxes]), np.repeat([1.0, 0.0], n)]
-    tensors = [torch.from_numpy(part).float()[None] for part in prompts]
-    pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
-    masks, told, _ = model(pixels, *tensors)
+    device = next(model.parameters()).device
+    tensors = [torch.from_numpy(part).float()[None].to(device) for part in prompts]
+    pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float().to(device)
+    masks, told, _ = (part.cpu() for part in model(pixels, *tensors))
     full = upscale(masks, height, width)
     exact = torch.from_numpy(np.stack([*true, *true]))[:, None]
     real = ((full & exact).sum((2, 3)) / (full | exact).sum((2, 3)).clamp(min=1)).numpy()
@@ -77,6 +65,3 @@ def _measure_scene(model: TinySam, scene: PoolScene) -> list[tuple[float, float,
 def upscale(masks: Tensor, height: int, width: int) -> Tensor:
     """Returns boolean masks of a picture's size from logits ``(n, m, 128, 128)`` of its squeezed form."""
     return functional.interpolate(masks, (height, width), mode="bilinear", align_corners=False) > 0
-
-
-__all__ = ["Quality", "measure", "innermost", "upscale", "Image"]

@@ -1,6 +1,5 @@
 """The tiny segmenter: encoder, prompt encoder and mask decoder, and how segment_anything's `Sam` is made of them."""
 
-import torch
 from torch import Tensor, nn
 
 from training.decoder import SkipMaskDecoder, fold
@@ -57,11 +56,3 @@ def to_sam(model: TinySam) -> Sam:
 def parameters_of(model: nn.Module) -> int:
     """Returns the number of weights."""
     return sum(weight.numel() for weight in model.parameters())
-
-
-def load_weights(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Puts weights into a model, all of them and no others."""
-    model.load_state_dict(state, strict=True)
-
-
-__all__ = ["TinySam", "FoldedEncoder", "to_sam", "parameters_of", "load_weights", "torch"]

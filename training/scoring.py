@@ -170,6 +170,3 @@ def _true(value: object) -> str:
 
 def _mean(values: NDArray[Any]) -> float:
     return round(float(np.mean(values)), 4) if len(values) else float("nan")
-
-
-__all__ = ["SceneScore", "Said", "match", "reliability", "score_scene", "score_scenes", "summarise"]

@@ -24,6 +24,8 @@ _MARGIN = 1.16
 """Side of the window about a thing, in its longer sides."""
 _BEYOND = 128
 """What the window shows beyond the picture."""
+_STRAY = 0.005
+"""Share of a mask beyond each end of its extent."""
 ABSENT = "none"
 """The value of an attribute that a thing does not have: no digit, no points, no pips."""
 SIZE_HEAD = "size"
@@ -69,20 +71,35 @@ def read_heads(logits: Mapping[str, Floats], card: Mapping[str, Any]) -> list[di
 def read_size(category: str, mask: BoolMask, card: Mapping[str, Any]) -> Reading | None:
     """Returns how large a thing is among its kind; None where the card has no proportions of its category.
 
-    A thing's scale is the longer reading of its width and of its height, each in those of its category at scale one, so
-    that a thing half hidden from one side keeps its size. Confidence falls towards the border between two sizes.
+    Three readings of a thing's scale, each in those of its category at scale one: width, height, root of the area. The
+    median of the three, or the area's where that is larger: of a thing partly hidden no reading is too large, and a
+    ragged edge makes only the width or the height too large. Confidence falls towards the border between two sizes.
     """
     about = card["crops"][SIZE_HEAD]
     proportions = about["proportions"].get(category)
     if proportions is None:
         return None
-    height, _ = mask.shape
-    x0, y0, x1, y1 = box_xyxy_of(mask)
-    low = about["perspective"] * (y1 / height - about["level"])
-    scale = max((x1 - x0) / proportions[0], (y1 - y0) / proportions[1]) / (height * (1 + low))
+    width, height, root, bottom = extent_of(mask)
+    readings = sorted(np.array([width, height, root]) / np.array(proportions))
+    scale = max(readings[1], root / proportions[2]) / (1 + about["perspective"] * (bottom - about["level"]))
     away = {name: abs(log(scale / value)) for name, value in about["scales"].items()}
     first, second = sorted(away, key=away.__getitem__)[:2]
     return Reading(first, 1 / (1 + exp(-about["sharpness"] * (away[second] - away[first]))))
+
+
+def extent_of(mask: BoolMask) -> tuple[float, float, float, float]:
+    """Returns width, height, root of the area and lower end of a mask, in heights of the picture.
+
+    The ends leave out one pixel in two hundred, so that a stray one changes nothing.
+    """
+    area = int(np.count_nonzero(mask))
+    spans = []
+    for axis in (0, 1):
+        passed = np.cumsum(np.count_nonzero(mask, axis=axis)) / area
+        spans.append((int(np.searchsorted(passed, _STRAY)), int(np.searchsorted(passed, 1 - _STRAY)) + 1))
+    (x0, x1), (y0, y1) = spans
+    unit = mask.shape[0]
+    return (x1 - x0) / unit, (y1 - y0) / unit, area**0.5 / unit, y1 / unit
 
 
 def _cut(picture: Pixels, mask: BoolMask) -> Floats:

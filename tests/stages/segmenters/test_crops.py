@@ -9,7 +9,7 @@ CARD = {
     "crops": {
         "heads": {"digit": {"values": [ABSENT, "0", "1"], "temperature": 2.0}},
         "size": {
-            "proportions": {"book": [0.8, 1.2]},
+            "proportions": {"book": [0.8, 1.2, 0.96**0.5]},
             "scales": {"small": 0.12, "medium": 0.19, "large": 0.3},
             "perspective": 0.0,
             "level": 0.65,
@@ -75,9 +75,16 @@ def sized(scale, hidden=0.0):
 
 
 @pytest.mark.parametrize(("scale", "name"), [(0.12, "small"), (0.19, "medium"), (0.3, "large")])
-def test_a_size_is_read_from_the_extent_also_when_half_of_the_width_is_hidden(scale, name):
+def test_a_size_is_read_also_when_a_third_of_the_width_is_hidden(scale, name):
     assert read_size("book", sized(scale), CARD).value == name
-    assert read_size("book", sized(scale, hidden=0.5), CARD).value == name
+    assert read_size("book", sized(scale, hidden=0.33), CARD).value == name
+
+
+def test_a_stray_pixel_changes_no_size():
+    ragged = sized(0.12)
+    before = read_size("book", ragged, CARD)
+    ragged[5, 390] = ragged[395, 3] = True
+    assert read_size("book", ragged, CARD).confidence == pytest.approx(before.confidence, abs=0.02)
 
 
 def test_between_two_sizes_nothing_is_sure():
