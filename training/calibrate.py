@@ -19,8 +19,8 @@ from training.card import read_card, update_card
 from training.pool import PoolScene, draw_scene
 from training.scoring import match
 
-QUALITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85)
-STABILITIES = (0.2, 0.4, 0.5, 0.6, 0.7)
+QUALITIES = (0.3, 0.4, 0.5, 0.6, 0.7)
+STABILITIES = (0.2, 0.3, 0.5)
 _SHARPNESSES = np.geomspace(2, 60, 40)
 
 Decode = Callable[[NDArray[np.float64]], tuple[Floats, Floats]]

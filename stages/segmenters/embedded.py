@@ -18,7 +18,7 @@ from schemas.record import Record
 from stages.segmenters.everything import GridConfig, Probe, best_answers, find_everything
 from stages.segmenters.onnx_graphs import WEIGHTS, Graphs, as_input, open_graphs
 from stages.segmenters.protocol import Evidence, Floats, Found, Pixels, Prompts, check_prompts
-from stages.segmenters.votes import thing_points
+from stages.segmenters.votes import agreement_of, thing_points
 
 _WAY = 64
 """Pixels of the square that the model's unit of distance stands for."""
@@ -69,7 +69,15 @@ class Embedded(NamedTuple):
         """Returns a picture's maps ready to be asked about."""
         evidence = evidence_of(maps)
         decode = functools.partial(self._decode, maps, boxes=None)
-        return Probe(decode) if evidence is None else Probe(decode, evidence.thing, first=thing_points(evidence))
+        if evidence is None:
+            return Probe(decode)
+
+        def decode_and_doubt(points: NDArray[np.float64]) -> tuple[Floats, Floats]:
+            logits, quality = decode(points)
+            agreement = agreement_of(logits.reshape(-1, *logits.shape[2:]), evidence).reshape(quality.shape)
+            return logits, (quality * agreement).astype(np.float32)
+
+        return Probe(decode_and_doubt, evidence.thing, first=thing_points(evidence))
 
     def _find_in(self, picture: Pixels, asked: Prompts) -> list[Found]:
         height, width = picture.shape[:2]

@@ -8,12 +8,14 @@ grid. A thing may have its centre outside itself (a ring), so the prompt is the 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.segmenters.protocol import Evidence
+from stages.segmenters.protocol import Evidence, Floats
 
 _LEAST = 6
 """Votes that make a place a candidate; a cell is a 4096th of the picture."""
 _NEAR = 2.5
 """Cells from a place within which a vote is one for it."""
+_FIRM, _FIRM_SHARE = 1.5, 0.2
+"""How far from the place a vote for it may lie: cells, and more for larger masks, in roots of their area."""
 _MOST = 64
 """Places in one picture."""
 
@@ -34,6 +36,25 @@ def thing_points(evidence: Evidence, min_thing: float = 0.5) -> NDArray[np.float
             best = for_it[np.hypot(columns[for_it] - column, rows[for_it] - row).argmin()]
             points.append(((float(columns[best]) + 0.5) / width, (float(rows[best]) + 0.5) / height))
     return np.array(points, dtype=np.float64).reshape(-1, 2)
+
+
+def agreement_of(logits: Floats, evidence: Evidence) -> NDArray[np.float64]:
+    """Returns ``(n,)``: of the cells under each mask ``(n, h, w)``, the share that names one place as their centre.
+
+    A mask of two things taken for one holds cells that point to two places, whatever its predicted IoU says.
+    """
+    height, width = evidence.thing.shape
+    rows, columns = np.indices((height, width))
+    x, y = columns + evidence.way[0], rows + evidence.way[1]
+    n, tall, wide = logits.shape
+    small = (logits > 0).reshape(n, height, tall // height, width, wide // width).mean(axis=(2, 4)) >= 0.5
+    shares = np.ones(n)
+    for index in range(n):
+        own = small[index]
+        if own.any():
+            away = np.hypot(x[own] - np.median(x[own]), y[own] - np.median(y[own]))
+            shares[index] = np.mean(away < _FIRM + _FIRM_SHARE * np.sqrt(np.count_nonzero(own)))
+    return shares
 
 
 def _votes(x: NDArray[np.float64], y: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.segmenters.protocol import Evidence
-from stages.segmenters.votes import thing_points
+from stages.segmenters.votes import agreement_of, thing_points
 
 
 def evidence_of(masks):
@@ -54,3 +54,23 @@ def test_the_most_votes_come_first_and_a_speck_has_too_few():
 
 def test_the_ground_votes_for_nothing():
     assert thing_points(evidence_of([])).shape == (0, 2)
+
+
+def logits_of(*masks):
+    return np.stack([np.where(np.kron(mask, np.ones((2, 2), np.bool_)), 5.0, -5.0) for mask in masks]).astype(
+        np.float32
+    )
+
+
+@given(st.integers(4, 20), st.integers(4, 20), st.integers(4, 20))
+def test_the_cells_of_a_thing_agree_and_those_of_two_taken_for_one_do_not(width, other, height):
+    one, two = block(5, 10, width, height), block(5 + width, 10, other, height)
+    alone, merged = agreement_of(logits_of(one, one | two), evidence_of([one, two]))
+    assert alone == 1
+    apart = (width + other) / 2
+    if min(width, other) * 3 > max(width, other) and apart > 2 * (1.5 + 0.2 * np.sqrt((width + other) * height)):
+        assert merged < 0.8
+
+
+def test_an_empty_mask_agrees_with_itself():
+    assert agreement_of(logits_of(block(0, 0, 0, 0)), evidence_of([])).tolist() == [1]
