@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,12 @@ LAYOUT = RenderConfig(width=256, height=192, oversampling=1)
 
 def unpainted_scene(name: str) -> Scene:
     """Returns what the factory knows of a rendered scene, through `segment` and `describe`, without painting it."""
-    things = _without_paint(name).things
     image = make_image(width=LAYOUT.width, height=LAYOUT.height, image_id=hashlib.sha256(name.encode()).hexdigest())
+    return described_scene(image, _without_paint(name).things)
+
+
+def described_scene(image: Image, things: Sequence[renderer.RenderedThing]) -> Scene:
+    """Returns what the factory knows of an image whose things and masks are known exactly."""
     stated = ImageAnnotations(
         uri=image.uri,
         width=image.width,
