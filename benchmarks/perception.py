@@ -45,15 +45,26 @@ MOST_WRONG = 0.005
 ASKED = SynthesizeConfig(per_image=8, oversample=1.0)
 DEFAULT = SegmentConfig().trust
 _BLIND = TrustConfig(
-    min_mask=0, min_category=0, min_attribute=0, max_unexplained=1, min_shown=0, max_spread=99, views=(), view_iou=0
+    min_mask=0,
+    min_category=0,
+    min_attribute=0,
+    max_unexplained=1,
+    min_shown=0,
+    max_spread=99,
+    min_again=0,
+    views=(),
+    view_iou=0,
 )
 LEVELS: dict[str, TrustConfig] = {
     "believe everything": _BLIND,
     "sure names": _BLIND.model_copy(
         update={"min_category": DEFAULT.min_category, "min_attribute": DEFAULT.min_attribute}
     ),
-    "and nothing unexplained": DEFAULT.model_copy(update={"views": (), "view_iou": 0, "max_spread": 99.0}),
-    "and one centre each": DEFAULT.model_copy(update={"views": (), "view_iou": 0}),
+    "and nothing unexplained": DEFAULT.model_copy(
+        update={"views": (), "view_iou": 0, "max_spread": 99.0, "min_again": 0.0}
+    ),
+    "and one centre each": DEFAULT.model_copy(update={"views": (), "view_iou": 0, "min_again": 0.0}),
+    "and the same asked again": DEFAULT.model_copy(update={"views": (), "view_iou": 0}),
     "and the same when flipped": DEFAULT.model_copy(update={"views": DEFAULT.views[:1]}),
     "default: and in every view": DEFAULT,
 }
@@ -86,7 +97,7 @@ def tally_scene(name: str) -> dict[str, Tally]:
     """Returns what each level makes of one rendered scene; ``exact`` makes questions of the exact masks."""
     picture, exact = exact_scene(name)
     eyes = open_eyes(EmbeddedConfig(), prompted=False)
-    loose = SegmentConfig(trust=_BLIND.model_copy(update={"views": DEFAULT.views}))
+    loose = SegmentConfig(trust=_BLIND.model_copy(update={"views": DEFAULT.views, "min_again": 1e-9}))
     looked = look(picture, eyes, Ask(), loose)
     tallies = {level: tally_level(exact, looked, picture, eyes, trust) for level, trust in LEVELS.items()}
     return tallies | {"exact masks": _count(exact, exact, {})}

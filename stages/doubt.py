@@ -35,6 +35,8 @@ class TrustConfig(Record):
     max_spread: float = Field(default=0.4, ge=0)
     """Greatest spread of where a mask's cells say that its centre is, in units of the root of its area: cells of two
     things taken for one point to two places."""
+    min_again: float = Field(default=0.3, ge=0, le=1)
+    """Least IoU of a mask with what its own places answer when asked again; 0 does not ask again."""
     views: tuple[str, ...] = ("flip", "crop")
     """Harmless views that must show the same things."""
     view_iou: float = Field(default=0.75, ge=0, le=1)
@@ -47,6 +49,8 @@ class Seen(NamedTuple):
     thing: Thing
     readings: Mapping[str, Reading]
     """By attribute, category among them."""
+    again: float = 1.0
+    """Least IoU with what its own places answer; 1 where nobody asked."""
 
 
 def doubt_of(seen: Sequence[Seen], evidence: Evidence | None, trust: TrustConfig) -> str | None:
@@ -56,6 +60,8 @@ def doubt_of(seen: Sequence[Seen], evidence: Evidence | None, trust: TrustConfig
         category = one.readings["category"]
         if mask < trust.min_mask:
             return f"mask {one.thing.order} is trusted with {mask:.2f}, less than {trust.min_mask}"
+        if one.again < trust.min_again:
+            return f"a place of mask {one.thing.order} answers with IoU {one.again:.2f}, less than {trust.min_again}"
         if category.confidence < trust.min_category:
             return f"a {category.value} is sure to {category.confidence:.3f}, less than {trust.min_category}"
     if evidence is None:
@@ -118,7 +124,9 @@ def match_views(
                 values = one.readings["category"].value, twin.readings["category"].value
                 return seen, f"a {values[0]} is a {values[1]} in the view {name}"
             agreed.append(
-                Seen(one.thing, {key: _agreed(value, twin.readings.get(key)) for key, value in one.readings.items()})
+                one._replace(
+                    readings={key: _agreed(value, twin.readings.get(key)) for key, value in one.readings.items()}
+                )
             )
         seen = agreed
     return seen, None

@@ -20,6 +20,7 @@ from stages.describe import Description
 from stages.doubt import Seen, doubt_of, match_views
 from stages.masks import box_xyxy_of, centroid_xy_of, mask_to_rle
 from stages.segment import SegmentConfig, instance_id_of
+from stages.segmenters.asking_again import agreement_of
 from stages.segmenters.crops import ABSENT, SIZE_HEAD, Reading, cut_crops, read_heads, read_size
 from stages.segmenters.domain import distance_of, open_domain
 from stages.segmenters.embedded import Embedded
@@ -132,7 +133,12 @@ def look(pixels: Pixels, eyes: Eyes, ask: Ask, config: SegmentConfig) -> Looked:
         raise ValueError("nothing names what these eyes see")
     things, turned = _look(pixels, eyes.segmenter, ask, config)
     seen = name_things(pixels, things, eyes.namer)
-    doubt = doubt_of(seen, eyes.evidence(pixels), config.trust)
+    evidence = eyes.evidence(pixels)
+    doubt = doubt_of(seen, evidence, config.trust)
+    if doubt is None and config.trust.min_again > 0:
+        again = agreement_of(pixels, [one.thing.mask for one in seen], eyes.segmenter)
+        seen = [one._replace(again=share) for one, share in zip(seen, again, strict=True)]
+        doubt = doubt_of(seen, evidence, config.trust)
     views = {}
     for name in config.trust.views if doubt is None else ():
         views[name] = _seen_in_view(name, pixels, eyes, config)

@@ -20,6 +20,7 @@ LOOSE = {
     "max_unexplained": 1.0,
     "min_shown": 0.0,
     "max_spread": 99.0,
+    "min_again": 0.0,
     "views": ["flip"],
     "view_iou": 0.0,
 }
@@ -75,7 +76,7 @@ def test_views_solve_every_question_that_is_asked(looked):
 def test_a_second_run_does_nothing_and_the_dataset_verifies(looked):
     options, result = looked
     assert produce_plain(options).new == 0
-    assert not list(verify_dataset(result.root).problems)
+    assert not list(verify_dataset(Dataset(result.root)).problems)
 
 
 def test_strict_trust_gives_up_pictures_with_a_reason(tmp_path):

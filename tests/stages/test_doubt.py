@@ -30,6 +30,7 @@ def test_a_scene_that_is_seen_surely_raises_no_doubt():
 
 def test_each_sign_of_doubt_is_told():
     assert "mask 0 is trusted with 0.40" in doubt_of([seen(quality=0.4)], None, TRUST)
+    assert "answers with IoU 0.10" in doubt_of([seen()._replace(again=0.1)], None, TRUST)
     assert "a cup is sure to 0.500" in doubt_of([seen(confidence=0.5)], None, TRUST)
     assert "shows a thing without a mask" in doubt_of([seen()], shown((20, 20, 80, 80), (90, 90, 110, 110)), TRUST)
     assert "on average" in doubt_of([seen()], shown((20, 20, 40, 40)), TRUST)
