@@ -15,9 +15,6 @@ from benchmarks import (
     eyes,
     memory,
     model_calls,
-    publishing,
-    report,
-    scale,
     sql,
     stage_times,
     store,
@@ -38,6 +35,8 @@ BENCHMARKS: dict[str, Callable[[Plan], Iterator[Table]]] = {
     "calls": model_calls.run,
     "eyes": eyes.run,
     "cascade": cascade.run,
+    "perception": perception.run,
+    "segmenters": segmenters.run,
 }
 
 

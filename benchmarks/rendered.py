@@ -14,6 +14,7 @@ from benchmarks.plan import Plan
 from pipelines.config import load_profile
 from pipelines.options import RunOptions
 from pipelines.scenes import SUPPORTS, RenderConfig, write_scenes
+from pipelines.segmenter_option import with_segmenter
 from schemas.image import Image
 from schemas.scene import Scene
 from schemas.source_annotation import ImageAnnotations, SourceAnnotation
@@ -99,4 +100,5 @@ def painted_source(plan: Plan) -> tuple[Path, Path, int]:
 def painted_options(plan: Plan, out: Path) -> RunOptions:
     """Returns a run of the default profile over the painted scenes."""
     images, annotations, _ = painted_source(plan)
-    return RunOptions(out=out, config=load_profile("default"), source=images, annotations=annotations)
+    config = with_segmenter(load_profile("default"), None, None, annotated=True)
+    return RunOptions(out=out, config=config, source=images, annotations=annotations)

@@ -28,6 +28,7 @@ from pipelines.publish import publish_dataset
 from pipelines.run_kinds import RunnerKind
 from pipelines.run_log import read_runs
 from pipelines.runners import Runner, RunnerChoice, open_runner
+from pipelines.segmenter_option import with_segmenter
 from pipelines.steps import Step
 from schemas.manifest import ShardManifest
 from schemas.run import RunState
@@ -100,7 +101,7 @@ def produce(  # noqa: PLR0913 - the parameters of a deployment
     assert_own_packages()
     options = RunOptions(
         out=place(out),
-        config=load_profile(profile),
+        config=with_segmenter(load_profile(profile), None, None, annotations is not None),
         source=None if source is None else place(source),
         annotations=None if annotations is None else place(annotations),
         seed=seed,

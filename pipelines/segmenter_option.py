@@ -103,9 +103,11 @@ def check_domain(config: RunConfig, source: Path, uris: Sequence[str]) -> None:
             seen += 1
             strange += distance_of(decoded.pixels, open_domain()) > open_domain().limit
     if 2 * strange > seen:
+        found = sorted(source.glob("*.json"))
+        hint = f"; perhaps --annotations {found[0]}" if found else ""
         raise UserError(
             f"{strange} of {seen} pictures looked at are no rendered scenes, and the embedded segmenter knows nothing "
-            f"else: {WAYS_FORWARD}"
+            f"else: {WAYS_FORWARD}{hint}"
         )
 
 
