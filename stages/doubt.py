@@ -22,24 +22,24 @@ from stages.segmenters.protocol import Evidence, Floats
 class TrustConfig(Record):
     """What must be sure. The defaults are those of docs/perception.md: the best yield at 1 wrong answer in 200."""
 
-    min_mask: float = Field(default=0.5, ge=0, le=1)
+    min_mask: float = Field(default=0.2, ge=0, le=1)
     """Least quality times stability of any thing's mask."""
-    min_category: float = Field(default=0.9, ge=0, le=1)
+    min_category: float = Field(default=0.8, ge=0, le=1)
     """Least confidence of any thing's category."""
     min_attribute: float = Field(default=0.9, ge=0, le=1)
     """An attribute below this confidence is not known."""
-    max_unexplained: float = Field(default=0.002, ge=0, le=1)
+    max_unexplained: float = Field(default=0.003, ge=0, le=1)
     """Greatest share of the picture whose cells show a thing that no mask covers."""
-    min_shown: float = Field(default=0.5, ge=0, le=1)
+    min_shown: float = Field(default=0.4, ge=0, le=1)
     """Least mean probability of a thing under any mask."""
-    max_spread: float = Field(default=0.4, ge=0)
+    max_spread: float = Field(default=0.5, ge=0)
     """Greatest spread of where a mask's cells say that its centre is, in units of the root of its area: cells of two
     things taken for one point to two places."""
-    min_again: float = Field(default=0.3, ge=0, le=1)
+    min_again: float = Field(default=0.15, ge=0, le=1)
     """Least IoU of a mask with what its own places answer when asked again; 0 does not ask again."""
     views: tuple[str, ...] = ("flip", "crop")
     """Harmless views that must show the same things."""
-    view_iou: float = Field(default=0.75, ge=0, le=1)
+    view_iou: float = Field(default=0.6, ge=0, le=1)
     """Least IoU of a thing with itself in a view."""
 
 
