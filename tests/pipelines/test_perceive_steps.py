@@ -33,7 +33,7 @@ def options_of(out, trust):
         "route": {"per_image": 2, "min_support": 1},
         "render": {"min_things": 3, "max_things": 5},
     }
-    return RunOptions(out=out, config=parse_config(sections, "test"), limit=4, shard_size=2, seed=3)
+    return RunOptions(out=out, config=parse_config(sections, "test"), limit=3, shard_size=2, seed=3)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,9 @@ from stages.segmenters.protocol import Evidence
 from tests.makers import draw_boxes
 from tests.stages.segmenters.drawn import boxed
 
-TRUST = TrustConfig(min_mask=0.5, min_category=0.9, max_unexplained=0.002, min_shown=0.5, view_iou=0.7)
+TRUST = TrustConfig(
+    min_mask=0.5, min_category=0.9, max_unexplained=0.002, min_shown=0.5, max_spread=0.4, min_again=0.3, view_iou=0.7
+)
 
 
 def seen(box=(20, 20, 80, 80), category="cup", confidence=0.99, quality=0.9, colour=("red", 0.95)):
