@@ -19,6 +19,7 @@ help:
 	@echo "make lint    the same without pytest"
 	@echo "make test-models  the tests that need torch, in .venv-models (make env-models); make test runs them where it can"
 	@echo "make test-consumers  verl and TRL themselves load the shards and train on them, in .venv-verl and .venv-models"
+	@echo "make env-label-studio  the server that some tests need (about a gigabyte, once); make test makes it where it can"
 	@echo "make format  rewrite the code to the agreed format"
 	@echo "make bench   the benchmarks"
 	@echo "make lock    requirements/*.txt from pyproject.toml (UPGRADE=1 moves the pins)"
@@ -87,10 +88,21 @@ try-models: $(STAMP)
 	then $(MAKE) --no-print-directory test-models test-consumers; \
 	else echo "model tests: left out, no processor build of $(TORCH) is offered here (make test-models takes the one that is)"; fi
 
+# Label Studio's server, for the tests that need a real one. It cannot share an environment with us.
+LABEL_STUDIO := $(or $(HOPYARD_LABEL_STUDIO_ENV),.venv-label-studio)
+.PHONY: env-label-studio try-label-studio
+env-label-studio: $(STAMP)
+	@$(BIN)/python -c 'from pathlib import Path; from annotation.environment import ensure_environment; \
+		ensure_environment(Path("$(LABEL_STUDIO)").resolve(), print)'
+
+# Where it cannot be made, its tests are skipped and say so.
+try-label-studio: $(STAMP)
+	@$(MAKE) --no-print-directory env-label-studio >/dev/null 2>&1 || echo "tests with Label Studio: left out, it cannot be installed here (make env-label-studio says why)"
+
 run: $(STAMP)
 	@$(BIN)/hopyard run --out output/demo
 
-test: lint
+test: lint try-label-studio
 	@echo "pytest"
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 	@$(MAKE) --no-print-directory try-models

@@ -47,7 +47,11 @@ def pull(client: Client, journal: Journal, full: bool = False) -> Pulled:
         LabelStudioError: the server cannot be reached or refuses. What was read so far is kept; call again.
     """
     total = Pulled(0, 0, 0)
-    for project in journal.projects().values():
+    projects = journal.projects()
+    if projects:
+        client.get("/api/version")
+        full = full or _went_back(client, journal)
+    for project in projects.values():
         try:
             part = _pull_project(client, journal, project, full)
         except Refused as error:
@@ -66,11 +70,11 @@ def _pull_project(client: Client, journal: Journal, project: Project, full: bool
     counts = ("task_number", "num_tasks_with_annotations", "total_annotations_number", "skipped_annotations_number")
     counted = json.dumps([there.get(name) for name in counts])
     fewer = int(there.get("task_number") or 0) != sent and counted != project.counts
-    everything = full or fewer or not project.cursor or _went_back(client, journal)
+    everything = full or fewer or not project.cursor
     known = _Known(assignments, journal.candidates())
     seen: dict[str, list[dict[str, Any]]] = {}
     versions = problems = 0
-    cursor = project.cursor
+    cursor = "" if everything else project.cursor
     for page in _changed(client, project, "" if everything else cursor):
         with journal.together():
             for task in page:

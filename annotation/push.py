@@ -6,6 +6,7 @@ import that was cut off may still be at work on the server, so its project is le
 stands still.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -86,6 +87,7 @@ def ensure_project(client: Client, journal: Journal, annotator: Annotator, place
         body = {"project": project_id, "path": place.folder, "use_blob_urls": True, "title": "pictures"}
         client.post("/api/storages/localfiles/", body)
     project = Project(annotator.name, project_id, annotator.user_id, "", "", False)
+    _note_screen(journal, client.get(f"/api/projects/{project_id}/"))
     journal.set_project(project)
     return project
 
@@ -112,14 +114,24 @@ def _is_as_made(client: Client, journal: Journal, project: Project) -> bool:
             raise
         forget_project(journal, project)
         return False
-    if there.get("label_config") != LABELING_CONFIG:
+    if _screen_digest(there) != journal.meta(f"screen {project.project_id}"):
         detail = f"the labelling screen of project {project.project_id} was changed; it was put back"
         try:
             client.patch(f"/api/projects/{project.project_id}/", {"label_config": LABELING_CONFIG})
+            _note_screen(journal, client.get(f"/api/projects/{project.project_id}/"))
         except Refused as error:
             detail = f"the labelling screen of project {project.project_id} was changed and cannot be put back: {error}"
         journal.add_problem(Problem("screen changed", project.annotator, "", detail))
     return True
+
+
+def _note_screen(journal: Journal, project: dict[str, Any]) -> None:
+    """Remembers the screen as the server writes it, which is not to the letter as it was sent."""
+    journal.set_meta(f"screen {project['id']}", _screen_digest(project))
+
+
+def _screen_digest(project: dict[str, Any]) -> str:
+    return hashlib.sha256(str(project.get("label_config")).encode("utf-8", "replace")).hexdigest()
 
 
 def forget_project(journal: Journal, project: Project) -> None:

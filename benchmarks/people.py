@@ -23,7 +23,7 @@ GOLD_SHARE = 0.05
 AUDIT = 0.05
 BATCHES = 5
 """The model is fitted again after each batch of candidates."""
-POSTERIOR = DecideConfig(rule="posterior", p=0.98, low=0.35, most_labels=4)
+POSTERIOR = DecideConfig(rule="posterior", p=0.95, low=0.1, most_labels=4)
 
 
 class Spent(NamedTuple):
@@ -51,7 +51,7 @@ def run(plan: Plan) -> Iterator[Table]:
         "unanimous-4, in sequence": lambda population: sequential(population, DecideConfig(rule="unanimous-4")),
         "unanimous-2, in sequence": lambda population: sequential(population, DecideConfig(rule="unanimous-2")),
         "first-to-2 of 4": lambda population: sequential(population, DecideConfig(rule="first-to-k", k=2)),
-        "posterior >= 0.98": lambda population: sequential(population, POSTERIOR),
+        "posterior >= 0.95": lambda population: sequential(population, POSTERIOR),
         "reward model, then posterior": routed,
     }
     populations = [make_population(count, seed) for seed in seeds]

@@ -175,6 +175,21 @@ def sync(  # noqa: PLR0913 - the options of the rule
 
 
 @app.command()
+def watch(
+    folder: Folder,
+    data_dir: Data = None,
+    every: Annotated[float, typer.Option(help="Seconds after which it looks without being woken.", min=1)] = 300.0,
+    passes: Annotated[int | None, typer.Option(help="Ends after so many passes.", show_default=False)] = None,
+) -> None:
+    """Syncs whenever an answer arrives, and every few minutes; until it is stopped. For a team at work."""
+    from pipelines.people.watching import watch as keep_watching
+
+    with _plainly():
+        for line in keep_watching(folder, _workplace(data_dir), every, passes):
+            typer.echo(line)
+
+
+@app.command()
 def status(folder: Folder) -> None:
     """Tells where everything stands: questions, annotators, agreement, problems. Needs no server."""
     from pipelines.people.status import status_lines

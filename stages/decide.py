@@ -23,9 +23,9 @@ class DecideConfig(Record):
     rule: Literal["unanimous-4", "unanimous-2", "first-to-k", "posterior"] = "unanimous-4"
     k: int = Field(default=2, ge=1)
     """first-to-k: so many equal answers decide."""
-    p: float = Field(default=0.99, gt=0.5, lt=1)
+    p: float = Field(default=0.95, gt=0.5, lt=1)
     """posterior: confirmed from this probability on that the question's answer is right."""
-    low: float = Field(default=0.2, ge=0, lt=0.5)
+    low: float = Field(default=0.1, ge=0, lt=0.5)
     """posterior: rejected from this probability on downwards."""
     most_labels: int = Field(default=4, ge=1)
     """first-to-k and posterior: more labels than these are not asked for."""

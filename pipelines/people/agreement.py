@@ -10,7 +10,7 @@ Source: K. Krippendorff, Computing Krippendorff's alpha-reliability, 2011.
 import random
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pipelines.people.votes import Record
@@ -39,15 +39,29 @@ def alpha_of(record: Record, seed: int = 0) -> Alpha | None:
 
 
 def alpha_of_rows(rows: Sequence[Annotation], seed: int = 0) -> Alpha | None:
-    """Returns the agreement of the given votes; None where no question has two, or all labels are the same one.
+    """Returns the agreement of the given votes."""
+    labels = (
+        (row.question_id, row.annotator, label_of(row.verdict.value, row.answer))
+        for row in rows
+        if row.kind is Kind.ANSWER and row.verdict is not None
+    )
+    return alpha_of_labels(labels, seed)
 
-    A label is the number, or why there is none: "ambiguous" by two people is agreement too. Skips are missing labels.
+
+def label_of(verdict: str, answer: int | None) -> str:
+    """Returns what two annotators can agree on: the number, or why there is none. Two who say "ambiguous" agree too."""
+    return verdict if answer is None else str(answer)
+
+
+def alpha_of_labels(labels: Iterable[tuple[str, str, str]], seed: int = 0) -> Alpha | None:
+    """Returns the agreement of labels, given as question, annotator, label.
+
+    None where no question has two, or all labels are the same one. Skips are missing labels.
     """
     units: dict[str, dict[str, str]] = defaultdict(dict)
-    for row in rows:
-        if row.kind is Kind.ANSWER and row.verdict is not None:
-            units[row.question_id][row.annotator] = row.verdict.value if row.answer is None else str(row.answer)
-    pairable = [list(labels.values()) for _, labels in sorted(units.items()) if len(labels) > 1]
+    for question, annotator, label in labels:
+        units[question][annotator] = label
+    pairable = [list(said.values()) for _, said in sorted(units.items()) if len(said) > 1]
     found = _alpha(pairable)
     if found is None:
         return None
@@ -55,7 +69,7 @@ def alpha_of_rows(rows: Sequence[Annotation], seed: int = 0) -> Alpha | None:
     draws = sorted(value for _ in range(DRAWS) if (value := _alpha(rng.choices(pairable, k=len(pairable)))) is not None)
     edge = int(len(draws) * (1 - COVERED) / 2)
     low, high = (draws[edge], draws[-1 - edge]) if draws else (found, found)
-    return Alpha(found, low, high, len(pairable), sum(len(labels) for labels in pairable))
+    return Alpha(found, low, high, len(pairable), sum(len(said) for said in pairable))
 
 
 def _alpha(units: Sequence[Sequence[str]]) -> float | None:

@@ -16,7 +16,7 @@ from pipelines.people.votes import Record
 from schemas.annotation import Kind, Purpose
 
 ROUNDS = 50
-BELIEF = {True: {True: 9, False: 1}, False: {True: 1, False: 19}}
+BELIEF = {True: {True: 9, False: 1}, False: {True: 3, False: 57}}
 """What is believed of an annotator before the first vote, as votes: by whether the number is right, then by whether
 they gave it. A few answers prove nobody infallible."""
 START = 0.8

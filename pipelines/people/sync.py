@@ -70,9 +70,10 @@ def open_session(root: Path, workplace: Workplace) -> Iterator[Session]:
     team = tuple(annotator for annotator in workplace.read_team() if annotator.user_id)
     if not team:
         raise LabelStudioError("there are no annotators yet: hopyard annotate team add NAME...")
-    with open_journal(root / FOLDER) as journal, Client(connection) as client:
+    with Client(connection) as client:
         check_identity(client)
-        yield Session(dataset, journal, client, workplace, team)
+        with open_journal(root / FOLDER) as journal:
+            yield Session(dataset, journal, client, workplace, team)
 
 
 def push_step(session: Session, changes: Mapping[str, object]) -> PushReport:

@@ -3,6 +3,7 @@
 import duckdb
 
 from pipelines.people.agreement import Alpha, alpha_of_rows
+from pipelines.report.people_tables import people_grids
 from pipelines.report.rows import duration, percent, rows_of
 from pipelines.report.section import Block, Chart, Figure, Figures, Grid, Point, Section
 from schemas.annotation import Annotation, Purpose
@@ -31,7 +32,12 @@ def people(connection: duckdb.DuckDBPyConnection) -> Section | None:
     ]
     if seconds is not None:
         figures.append(Figure("time per answer", duration(seconds), "median"))
-    blocks: tuple[Block, ...] = (Figures(tuple(figures)), _spread(connection), _annotators(connection))
+    blocks: tuple[Block, ...] = (
+        Figures(tuple(figures)),
+        _spread(connection),
+        _annotators(connection),
+        *people_grids(connection),
+    )
     lead = (
         "Everybody answers blind: nothing on the screen tells the stored answer, and nobody sees another's. Alpha is "
         "Krippendorff's, 1 for full agreement and 0 for chance; audited questions are answered by everybody."

@@ -8,6 +8,7 @@ import pytest
 
 from annotation.client import Client
 from annotation.environment import VARIABLE, Environment, is_ready
+from annotation.journal import Journal, open_journal
 from annotation.server import Serving, serve
 from annotation.team import add_annotator
 from annotation.workplace import Workplace
@@ -34,3 +35,10 @@ def workplace(environment: Environment, tmp_path_factory: pytest.TempPathFactory
             for name in NAMES:
                 add_annotator(client, place, name)
         yield place
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
+    """An empty journal."""
+    with open_journal(tmp_path_factory.mktemp("journal")) as opened:
+        yield opened

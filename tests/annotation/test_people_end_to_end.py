@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from annotation.wake import HEADER, listen
 from annotation.workplace import Annotator, Workplace
 from pipelines.cli import run_command
+from pipelines.errors import UserError
+from pipelines.people.watching import watch
 from pipelines.publish import publish_dataset
 from pipelines.store import Dataset
 from tests.annotation.solver import Solver, other, skip, valid
@@ -121,7 +125,7 @@ def test_sixty_candidates_from_push_to_published_rows(workplace: Workplace, data
     rows = [row for file in report.files for row in pq.read_table(report.folder / file.path).to_pylist()]
     confirmed = {name for name, row in people.items() if row["standing"] == "confirmed"}
     assert {row["question_id"] for row in rows} == confirmed
-    assert {row["tier"] for row in rows} <= {"program", "both"}
+    assert {row["tier"] for row in rows} == {"both"}
     assert run_command(["annotate", "status", root]) == 0
     told = capsys.readouterr().out
     assert "Krippendorff" in told and "ann: " in told
@@ -138,3 +142,37 @@ def test_nothing_on_the_server_gives_the_answer_away(workplace: Workplace, datas
             assert task["predictions"] == []
             assert all(annotation["completed_by"] == annotator.user_id for annotation in task["annotations"])
     solver.close()
+
+
+def test_the_verify_flow_is_one_short_pass(workplace: Workplace, dataset: Dataset) -> None:
+    from pipelines.people.flow import verify
+
+    done = verify.fn(str(dataset.root), str(workplace.folder))
+    assert (done["answers"], done["sent"], done["rows"]) == (0, 0, None)
+    with pytest.raises(UserError, match="annotate serve"):
+        verify.fn(str(dataset.root), str(workplace.folder / "nowhere"))
+
+
+def test_a_webhook_wakes_the_puller(workplace: Workplace, dataset: Dataset) -> None:
+    person = workplace.read_team()[0]
+    solver = Solver(workplace.connection().url, person.email, person.password)
+    with ThreadPoolExecutor(1) as pool:
+        lines = iter(watch(dataset.root, workplace, every=300, passes=2))
+        assert next(lines).startswith("0 new answers")
+        second = pool.submit(next, lines)
+        own = solver.http.get(f"/api/tasks/?project={solver.projects()[-1]}&fields=all&page_size=5").json()["tasks"]
+        answer = next(task for task in own if task["annotations"])["annotations"][0]["id"]
+        changed = solver.http.patch(f"/api/annotations/{answer}/", json=valid(77), headers=solver.headers)
+        assert changed.status_code == 200
+        assert second.result(timeout=100).startswith("1 new answers")
+    lines.close()
+    solver.close()
+
+
+def test_a_receiver_believes_nobody_without_its_secret() -> None:
+    with listen() as bell:
+        for headers in ({}, {HEADER: "wrong"}, {HEADER: "é".encode("latin-1")}):
+            assert httpx.post(bell.url, json={"action": "x"}, headers=headers, trust_env=False).status_code == 403
+        assert not bell.event.is_set()
+        assert httpx.post(bell.url, content=b"", headers={HEADER: bell.secret}, trust_env=False).status_code == 204
+        assert bell.event.is_set()

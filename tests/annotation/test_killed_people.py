@@ -1,0 +1,103 @@
+"""kill -9 of ours and of the server at random moments: each question once per annotator, no answer lost."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from annotation.client import Client
+from annotation.journal import open_journal
+from annotation.server import Serving, serve
+from annotation.team import add_annotator
+from annotation.workplace import Workplace
+from pipelines.cli import run_command
+from pipelines.people.config import FOLDER
+from tests.annotation.solver import Solver, valid
+from tests.annotation.sources import make_dataset, reroute
+
+pytestmark = [pytest.mark.xdist_group("label-studio"), pytest.mark.timeout(400)]
+
+QUESTIONS = 30
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    dataset = make_dataset(tmp_path_factory.mktemp("killed-people"), 14, seed=5)
+    names = sorted(row["question_id"] for row in dataset.read("decisions").to_pylist())[:QUESTIONS]
+    assert len(names) == QUESTIONS
+    reroute(dataset, {row["question_id"]: "drop" for row in dataset.read("decisions").to_pylist()})
+    reroute(dataset, dict.fromkeys(names, "accept"))
+    return dataset.root
+
+
+def spawn(root, workplace: Workplace, *arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", "from pipelines.cli import main; main()", "annotate", *arguments[:1], str(root)]
+    command += ["--data-dir", str(workplace.folder), *arguments[1:]]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def tasks_on(client: Client, project: int) -> list[dict]:
+    found = client.get("/api/tasks/", {"project": project, "fields": "all", "page_size": 1000})
+    return found["tasks"]
+
+
+def test_pushes_killed_at_random_moments_ask_everything_once(root, workplace: Workplace, monkeypatch) -> None:
+    rng = random.Random(1)
+    options = ("--audit", "1", "--queue", "100")
+    started = time.perf_counter()
+    first = spawn(root, workplace, "push", *options)
+    time.sleep(4.0)
+    first.kill()
+    first.wait()
+    for _ in range(3):
+        process = spawn(root, workplace, "push", *options)
+        time.sleep(rng.uniform(1.5, 5.0))
+        process.kill()
+        process.wait()
+    for _ in range(3):
+        assert run_command(["annotate", "push", str(root), "--data-dir", str(workplace.folder), *options]) == 0
+    assert time.perf_counter() - started < 300
+    with open_journal(root / FOLDER) as journal, Client(workplace.connection()) as client:
+        for name, project in journal.projects().items():
+            keys = Counter(task["data"]["key"] for task in tasks_on(client, project.project_id))
+            assert set(keys.values()) == {1} and len(keys) == QUESTIONS, name
+            assert keys.keys() == {assignment.key for assignment in journal.assignments(name)}
+
+
+def test_a_killed_server_loses_no_answer(root, environment, tmp_path) -> None:
+    place = Workplace(tmp_path / "place")
+    rng = random.Random(2)
+    kept: list[tuple[int, int]] = []
+    options = ("--audit", "1", "--queue", "100", "--data-dir", str(place.folder))
+    for round_number in range(3):
+        with serve(place, Serving(environment, port=0), lambda _: None) as running:
+            with Client(place.connection()) as client:
+                annotator, _ = add_annotator(client, place, "ann")
+            if round_number < 2:
+                process = spawn(root, place, "sync", "--audit", "1", "--queue", "100")
+                time.sleep(rng.uniform(3.0, 5.0))
+                solver = Solver(running.credentials.url, annotator.email, annotator.password)
+                for project in solver.projects():
+                    for task in solver.open_tasks(project)[:4]:
+                        number = rng.randint(0, 9)
+                        solver.answer(project, task["id"], valid(number))
+                        kept.append((task["id"], number))
+                solver.close()
+                os.killpg(running.process.pid, signal.SIGKILL)
+                running.process.wait()
+                process.wait()
+                continue
+            assert run_command(["annotate", "sync", str(root), *options]) == 0
+            assert run_command(["annotate", "sync", str(root), *options]) == 0
+            with open_journal(root / FOLDER) as journal, Client(place.connection()) as client:
+                project = journal.projects()["ann"].project_id
+                tasks = tasks_on(client, project)
+                assert len(tasks) == len({task["data"]["key"] for task in tasks}) == QUESTIONS
+                answers = {a.task_id: a.key for a in journal.assignments("ann")}
+                pulled = {version.key: version.answer for version in journal.versions()}
+            assert kept and {answers[task]: number for task, number in kept} == pulled
