@@ -109,12 +109,10 @@ class _Probing:
 
     async def _attempt(self, key: str, options: dict[str, Any], attempt: int) -> str | Failure:
         headers = {JOB_HEADER: PROBE_JOB, KEY_HEADER: key}
-        create = self._endpoint.sdk.chat.completions.with_raw_response.create
         began, started = time.time(), time.perf_counter()
         try:
             async with asyncio.timeout(min(PROBE_SECONDS, self._spec.call_seconds)):
-                response = await create(**options, extra_headers=headers)
-            raw = redact(bytes(response.content).decode("utf-8", "replace"), secrets_of([self._spec.api_key_env]))
+                raw = redact(await self._endpoint.post(options, headers), secrets_of([self._spec.api_key_env]))
             completion = read_completion(raw)
         except Exception as error:  # noqa: BLE001 - whatever a foreign server causes is a finding
             return failure_of(error, began)

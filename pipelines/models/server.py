@@ -171,8 +171,7 @@ class Server:
     async def _post(self, asked: Asked, endpoint: Endpoint) -> str:
         options = to_options(asked.request, self._spec, asked.pictures, endpoint.lacking)
         headers = {JOB_HEADER: asked.request.job, KEY_HEADER: asked.key}
-        response = await endpoint.sdk.chat.completions.with_raw_response.create(**options, extra_headers=headers)
-        return bytes(response.content).decode("utf-8", "replace")
+        return await endpoint.post(options, headers)
 
     def _note(self, asked: Asked, endpoint: Endpoint, attempt: int, time_taken: tuple[float, float]) -> ModelAttempt:
         return ModelAttempt(

