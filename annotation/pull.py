@@ -15,7 +15,7 @@ from annotation.client import Client
 from annotation.errors import Refused, ServerUnreachable
 from annotation.from_label_studio import clean, parse_annotation, parse_seconds, parse_time
 from annotation.journal import Assignment, Candidate, Journal, Problem, Project, Version
-from annotation.push import forget_project
+from annotation.push import forget_project, is_ours
 from schemas.annotation import Kind
 
 PAGE = 500
@@ -65,6 +65,9 @@ def pull(client: Client, journal: Journal, full: bool = False) -> Pulled:
 
 def _pull_project(client: Client, journal: Journal, project: Project, full: bool) -> Pulled:
     there = client.get(f"/api/projects/{project.project_id}/")
+    if not is_ours(journal, there):
+        forget_project(journal, project)
+        return Pulled(0, 1, 0)
     assignments = {a.key: a for a in journal.assignments(project.annotator)}
     sent = sum(assignment.state == "sent" for assignment in assignments.values())
     counts = ("task_number", "num_tasks_with_annotations", "total_annotations_number", "skipped_annotations_number")

@@ -114,6 +114,9 @@ def _is_as_made(client: Client, journal: Journal, project: Project) -> bool:
             raise
         forget_project(journal, project)
         return False
+    if not is_ours(journal, there):
+        forget_project(journal, project)
+        return False
     if _screen_digest(there) != journal.meta(f"screen {project.project_id}"):
         detail = f"the labelling screen of project {project.project_id} was changed; it was put back"
         try:
@@ -134,11 +137,16 @@ def _screen_digest(project: dict[str, Any]) -> str:
     return hashlib.sha256(str(project.get("label_config")).encode("utf-8", "replace")).hexdigest()
 
 
+def is_ours(journal: Journal, project: dict[str, Any]) -> bool:
+    """Whether a project on the server belongs to the journal: on another server the same number is somebody else's."""
+    return f" {journal.identity} " in str(project.get("title"))
+
+
 def forget_project(journal: Journal, project: Project) -> None:
     """Notes that a project was deleted on the server; what was not answered in it is asked again."""
     answered = {version.key for version in journal.versions()}
     with journal.together():
-        detail = f"project {project.project_id} was deleted on the server; what was read of it stays"
+        detail = f"project {project.project_id} is no longer on the server; what was read of it stays"
         journal.add_problem(Problem("project deleted", project.annotator, "", detail))
         for assignment in journal.assignments(project.annotator):
             state = "gone" if assignment.key in answered else "meant"

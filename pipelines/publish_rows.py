@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.people.standing import decided_annotations, decisions_in_effect
+from pipelines.people.standing import accepted_sql, decided_annotations, decisions_in_effect
 from pipelines.publish_buckets import Bucket, read_buckets
 from pipelines.store import Dataset
 from schemas.arrow import RecordType, table_to_records
@@ -49,7 +49,7 @@ def read_funnel(connection: duckdb.DuckDBPyConnection) -> Funnel:
     """Returns the counts that the dataset card tells."""
     images, questions, accepted = (
         int(connection.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0])
-        for rows in ("images", "questions", "decisions WHERE route = 'accept'")
+        for rows in ("images", "questions", f"decisions WHERE {accepted_sql('decisions.question_id', 'route')}")
     )
     drops = connection.execute(
         f"SELECT stage, reason, count(*) FROM drops WHERE stage <> '{STAGE}' GROUP BY ALL ORDER BY ALL"

@@ -9,6 +9,9 @@ from schemas.verdict import Outcome, Verdict
 BY_JUDGE = {"second_executor": "answer", "text_rules": "no_give_away"}
 """The certificates that judges give, by judge."""
 
+NOT_BALANCED = ("people: ", "reward model: ")
+"""How the reasons begin of decisions that people, or the reward model, made where routing had not accepted."""
+
 
 def all_certificates(
     question: Question, verdicts: Iterable[Verdict], decision: Decision | None
@@ -27,5 +30,7 @@ def _judged(verdicts: Iterable[Verdict]) -> Iterator[Certificate]:
 
 
 def _balanced(decision: Decision | None) -> Iterator[Certificate]:
+    if decision is not None and decision.reason.startswith(NOT_BALANCED):
+        return
     if decision is not None and decision.route in (Route.ACCEPT, Route.DROP):
         yield Certificate(name="prior", passed=decision.route is Route.ACCEPT, detail=decision.reason)

@@ -8,6 +8,19 @@ import pyarrow.compute as pc
 from schemas.annotation import Standing
 from schemas.decision import Route
 
+PEOPLE = "people: "
+"""How the reason of a decision begins that people made where routing had not accepted."""
+REWARD_MODEL = "reward model: "
+"""The same, of the reward model."""
+
+
+def accepted_sql(question: str, route: str) -> str:
+    """Returns the SQL condition that a question is let out, by its columns: `decisions_in_effect` in SQL."""
+    said = "SELECT question_id FROM people WHERE standing"
+    out = f"({route} = 'accept' OR {question} IN ({said} = 'confirmed' AND answer = own))"
+    wrong = f"{said} = 'rejected' OR (standing = 'confirmed' AND answer IS DISTINCT FROM own)"
+    return f"({out} AND {question} NOT IN ({wrong}))"
+
 
 def decisions_in_effect(decisions: pa.Table, people: pa.Table) -> pa.Table:
     """Returns the decisions as they stand with people's word: one row per decision, in any order.
@@ -22,20 +35,16 @@ def decisions_in_effect(decisions: pa.Table, people: pa.Table) -> pa.Table:
     agreed = pc.fill_null(pc.equal(decided["answer"], decided["own"]), False)
     confirmed = pc.and_(pc.equal(decided["standing"], Standing.CONFIRMED.value), agreed)
     route = pc.if_else(confirmed, Route.ACCEPT.value, Route.DROP.value)
-    word = pa.table(
-        {
-            "question_id": decided["question_id"],
-            "their_route": route,
-            "their_reason": pc.binary_join_element_wise(
-                decided["decided_by"], decided["standing"], decided["reason"], ": "
-            ),
-        }
-    )
+    by_model = pc.equal(decided["decided_by"], "reward model")
+    begin = pc.if_else(by_model, REWARD_MODEL, PEOPLE)
+    reason = pc.binary_join_element_wise(begin, decided["reason"], "")
+    word = pa.table({"question_id": decided["question_id"], "their_route": route, "their_reason": reason})
     joined = decisions.join(word, "question_id", join_type="left outer")
-    for column in ("route", "reason"):
-        theirs = joined[f"their_{column}"]
+    # Accepted by both: what routing said of balance stays true.
+    changed = pc.fill_null(pc.not_equal(joined["their_route"], joined["route"]), False)
+    for column in ("reason", "route"):
         place = joined.schema.get_field_index(column)
-        joined = joined.set_column(place, column, pc.coalesce(theirs, joined[column]))
+        joined = joined.set_column(place, column, pc.if_else(changed, joined[f"their_{column}"], joined[column]))
     return joined.select(decisions.column_names).cast(decisions.schema)
 
 

@@ -1,8 +1,9 @@
 """People's word over routing's: what is published follows it, and what is open stays as it was."""
 
+import duckdb
 import pyarrow as pa
 
-from pipelines.people.standing import decided_annotations, decisions_in_effect
+from pipelines.people.standing import accepted_sql, decided_annotations, decisions_in_effect
 from schemas.annotation import ANNOTATION_SCHEMA, PEOPLE_SCHEMA
 from schemas.decision import DECISION_SCHEMA
 
@@ -62,7 +63,7 @@ def test_confirmed_is_accepted_rejected_is_dropped_and_open_stays() -> None:
         "free": "accept",
     }
     reasons = {row["question_id"]: row["reason"] for row in found.to_pylist()}
-    assert reasons["sent"] == "rule: confirmed: why" and reasons["free"] == "r"
+    assert reasons["sent"] == "people: why" and reasons["audited"] == reasons["free"] == "r"
 
 
 def test_without_people_nothing_changes() -> None:
@@ -72,3 +73,15 @@ def test_without_people_nothing_changes() -> None:
 
 def test_only_votes_on_confirmed_questions_are_published() -> None:
     assert decided_annotations(make_tables())["question_id"].to_pylist() == ["audited"]
+
+
+def test_the_same_in_sql() -> None:
+    tables = make_tables()
+    connection = duckdb.connect()
+    for name, rows in tables.items():
+        connection.register(name, rows)
+    sql = f"SELECT question_id FROM decisions d WHERE {accepted_sql('d.question_id', 'd.route')} ORDER BY 1"
+    found = decisions_in_effect(tables["decisions"], tables["people"]).to_pylist()
+    accepted = sorted(row["question_id"] for row in found if row["route"] == "accept")
+    assert [row[0] for row in connection.execute(sql).fetchall()] == accepted
+    connection.close()
