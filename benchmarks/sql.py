@@ -99,8 +99,6 @@ def _statements(plan: Plan, dataset: Dataset) -> Table:
     lines = []
     with connect(dataset) as ours, duckdb.connect(dataset.root / "catalog.duckdb", read_only=True) as bare:
         bare.execute("SET file_search_path = $folder", {"folder": str(dataset.root)})
-        for connection in (ours, bare):
-            connection.execute("SET threads = 1") if connection is bare else None
         ((total,),) = ours.execute("SELECT count(*) FROM questions").fetchall()
         ((some,),) = ours.execute("SELECT min(question_id) FROM questions").fetchall()
         for name, sql in STATEMENTS.items():

@@ -4,6 +4,7 @@ import io
 import json
 import os
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -170,7 +171,7 @@ def test_the_page_passes_the_accessibility_rules(tab, report, width, dark):
     """Rules of axe-core; `HOPYARD_AXE` may name a newer axe.min.js than the one that is installed."""
     pytest.importorskip("axe_core_python", reason="the accessibility rules (axe-core-python) are not installed")
     named = os.environ.get("HOPYARD_AXE")
-    rules = open(named, encoding="utf-8").read() if named else (files("axe_core_python") / "axe.min.js").read_text()
+    rules = (Path(named) if named else files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
     tab.call("Page.setBypassCSP", enabled=True)
     tab.dark(dark)
     tab.open(report, width)
