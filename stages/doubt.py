@@ -20,7 +20,7 @@ from stages.segmenters.protocol import Evidence, Floats
 
 
 class TrustConfig(Record):
-    """What must be sure. The defaults are those of docs/perception.md: the best yield at 1 wrong answer in 200."""
+    """What must be sure. The defaults were chosen on calibration scenes; docs/perception.md tells what they do."""
 
     min_mask: float = Field(default=0.2, ge=0, le=1)
     """Least quality times stability of any thing's mask."""
