@@ -77,23 +77,17 @@ def report(out: str) -> Any:  # noqa: ANN401 - a state, or what was done
 @flow(name="sync", flow_run_name="sync {out}", persist_result=False)
 def sync(out: str) -> Any:  # noqa: ANN401 - a state, or what was done
     """Takes people's answers in and puts the next questions in front of them, at the server of `hopyard annotate`."""
-    from annotation.errors import LabelStudioError
     from annotation.workplace import Workplace
-    from pipelines.people.sync import open_session, pull_step, push_step
+    from pipelines.people.flow import verify
 
     def work() -> dict[str, Any]:
         _check_begun(out)
-        workplace = Workplace(settings().output / "label-studio")
-        if workplace.read_credentials() is None:
+        folder = settings().output / "label-studio"
+        if Workplace(folder).read_credentials() is None:
             raise NothingToDoError("there is no Label Studio yet: hopyard annotate serve")
-        try:
-            with open_session(place(out), workplace) as session:
-                pull_step(session)
-                push_step(session, {})
-        except LabelStudioError as error:
-            raise UserError(str(error)) from error
-        emit("synced", place(out), {})
-        return {"synced": out}
+        done = verify(out, str(folder), publish=False)
+        emit("synced", place(out), done)
+        return done
 
     return _unless_busy(out, work)
 
