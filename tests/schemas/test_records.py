@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from schemas.annotation import ANNOTATION_SCHEMA, PEOPLE_SCHEMA, Annotation, PeopleDecision
 from schemas.arrow import records_to_table, table_to_records
 from schemas.category import CATEGORY_SCHEMA, Category
 from schemas.decision import DECISION_SCHEMA, Decision
@@ -20,6 +21,8 @@ from stages.synthesize import SynthesizeConfig, synthesize
 from tests.layouts import random_scene
 
 PAIRS = [
+    (Annotation, ANNOTATION_SCHEMA),
+    (PeopleDecision, PEOPLE_SCHEMA),
     (Category, CATEGORY_SCHEMA),
     (Decision, DECISION_SCHEMA),
     (Drop, DROP_SCHEMA),
