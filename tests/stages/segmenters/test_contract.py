@@ -224,7 +224,10 @@ def test_photos_run_through_the_factory_with_a_checkpoint(checkpoint, tmp_path):
         (images / path.name).write_bytes(path.read_bytes())
     profile = tmp_path / "profile.toml"
     grid = "sides = [4], min_quality = 0.0, min_stability = 0.0"
-    profile.write_text(f'[segment.segmenter]\nkind = "segment-anything"\ngrid = {{ {grid} }}\n')
+    loose = "scene = false, max_area_share = 1.0, min_left = 0.001"  # the masks of random weights are no things
+    profile.write_text(
+        f'[segment]\none_mask = {{ {loose} }}\n[segment.segmenter]\nkind = "segment-anything"\ngrid = {{ {grid} }}\n'
+    )
     options = ["--segmenter", "segment-anything", "--checkpoint", str(checkpoint), "--profile", str(profile)]
     command = ["run", str(images), *options, "--out", str(tmp_path / "out"), "--no-server", "--workers", "1"]
     assert run_command(command) == 0
