@@ -114,8 +114,9 @@ def _thumbnails(
     source = source_folder(dataset.root, dataset.info)
     uris = connection.execute("SELECT image_id, uri FROM images ORDER BY image_id").fetchall()
     found: dict[str, NDArray[np.uint8]] = dict(zip(*stored, strict=True))
+    wanted = set(images)
     for image_id, uri in uris:
-        if image_id in found or image_id not in set(images):
+        if image_id in found or image_id not in wanted:
             continue
         try:
             decoded = read_image((source / uri).read_bytes(), uri, "", _ANY_SIZE)
