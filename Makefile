@@ -104,7 +104,7 @@ run: $(STAMP)
 
 test: lint try-label-studio
 	@echo "pytest"
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 	@$(MAKE) --no-print-directory try-models
 
 lint: $(STAMP)

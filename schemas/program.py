@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.record import Record
@@ -47,12 +48,16 @@ def _is_row(row: object) -> bool:
 
 
 def canonical(program: Program) -> Program:
-    """Returns the same program with dead steps removed, equal steps merged and a fixed order.
+    """Returns the same program with dead steps removed, equal steps merged and a fixed order."""
+    return canonical_program(program.steps)
+
+
+def canonical_program(steps: Sequence[Step]) -> Program:
+    """Returns the canonical program of well-formed steps, which are not checked again.
 
     Order is depth first from the answer, inputs left to right, so two programs with the same meaning step by step
     become the same text.
     """
-    steps = program.steps
     kept: list[Step] = []
     index_of: dict[Step, int] = {}
     moved: list[int] = [-1] * len(steps)
@@ -71,7 +76,7 @@ def canonical(program: Program) -> Program:
         return place
 
     visit(len(steps) - 1)
-    return Program.model_construct(steps=tuple(kept))  # steps of a checked program in another order
+    return Program.model_construct(steps=tuple(kept))
 
 
 def written_id_of(image_id: str, text: str) -> str:

@@ -82,7 +82,7 @@ def execute(index: SceneIndex, program: Program) -> list[Value | None]:
 def apply_step(index: SceneIndex, step: Step, values: Sequence[Value | None]) -> Value | None:
     """Returns the value of one step given the values of earlier ones."""
     operator, numbers, params = step
-    inputs = tuple([values[i] for i in numbers])
+    inputs = (values[numbers[0]],) if len(numbers) == 1 else tuple([values[i] for i in numbers])
     if None in inputs and not (operator in _CHOICES and inputs[0] is not None):
         return None
     return _OPERATORS[operator].run(index, inputs, params)  # type: ignore[arg-type]

@@ -60,6 +60,7 @@ class SceneIndex:
         self._order: dict[str, list[int]] = {}
         self._leads: dict[str, Matrix] = {}
         self._near_leads: dict[int, Matrix] = {}
+        self._attribute_margins: dict[tuple[str, int], float] = {}
 
     def members(self, bits: int) -> tuple[int, ...]:
         """Returns the positions of a set, ascending."""
@@ -196,11 +197,12 @@ class SceneIndex:
 
     def attribute_margin(self, key: str, bits: int) -> float:
         """Returns the least confidence of the attribute within the set, in cut-offs; 0 where a member has no value."""
-        confidences = self.confidences.get(key)
-        if confidences is None:
-            return 0.0 if bits else math.inf
-        least = min((confidences[i] for i in self.members(bits)), default=math.inf)
-        return least / self.margins.confidence
+        found = self._attribute_margins.get((key, bits))
+        if found is None:
+            confidences = self.confidences.get(key, [0.0] * self.n)
+            least = min([confidences[i] for i in self.members(bits)], default=math.inf)
+            found = self._attribute_margins[key, bits] = least / self.margins.confidence
+        return found
 
 
 def _square(x: float) -> float:

@@ -1,6 +1,6 @@
 """Putting a program together step by step."""
 
-from schemas.program import Param, Program, Step, canonical
+from schemas.program import Param, Program, Step, canonical_program
 from stages.sampling.described import Described
 
 
@@ -32,4 +32,4 @@ class Builder:
 
     def program(self) -> Program:
         """Returns the canonical program that ends in the last step."""
-        return canonical(Program.model_construct(steps=tuple(self.steps)))  # steps made here need no check
+        return canonical_program(self.steps)
