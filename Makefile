@@ -102,9 +102,12 @@ try-label-studio: $(STAMP)
 run: $(STAMP)
 	@$(BIN)/hopyard run --out output/demo
 
+# More than there are cores: many tests wait for a server. A file stays in one process, so that it starts its own but once.
+TEST_PROCESSES ?= 4
+
 test: lint try-label-studio
 	@echo "pytest"
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 	@$(MAKE) --no-print-directory try-models
 
 lint: $(STAMP)

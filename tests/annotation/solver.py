@@ -20,8 +20,10 @@ class Solver:
         assert answer.status_code == 302, answer.status_code
         self.headers = {"X-CSRFToken": self.http.cookies.get("csrftoken", "")}
 
-    def projects(self) -> list[int]:
-        return [int(item["id"]) for item in self.http.get("/api/projects/?page_size=100").json()["results"]]
+    def projects(self, identity: str = "") -> list[int]:
+        """Returns the annotator's projects; of one dataset where its journal's identity is given."""
+        found = self.http.get("/api/projects/?page_size=100").json()["results"]
+        return [int(item["id"]) for item in found if identity in item["title"]]
 
     def next(self, project: int) -> dict | None:
         answer = self.http.get(f"/api/projects/{project}/next")

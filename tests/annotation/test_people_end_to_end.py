@@ -9,10 +9,12 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from annotation.journal import open_journal
 from annotation.wake import HEADER, listen
 from annotation.workplace import Annotator, Workplace
 from pipelines.cli import run_command
 from pipelines.errors import UserError
+from pipelines.people.config import FOLDER
 from pipelines.people.watching import watch
 from pipelines.publish import publish_dataset
 from pipelines.store import Dataset
@@ -43,19 +45,27 @@ def solve_all(workplace: Workplace, dataset: Dataset, sent: dict[tuple[str, str]
         (row["question"], row["image_id"]): row
         for row in dataset.read("questions", columns=["question_id", "image_id", "question", "answer"]).to_pylist()
     }
+    identity = identity_of(dataset)
     with ThreadPoolExecutor(4) as pool:
-        rounds = pool.map(lambda annotator: solve_queue(url, annotator, known), workplace.read_team())
+        rounds = pool.map(lambda annotator: solve_queue((url, identity), annotator, known), workplace.read_team())
     fresh = [pair for answers in rounds for pair in answers]
     assert not sent.keys() & {key for key, _ in fresh}, "somebody was asked the same twice"
     sent.update(fresh)
     return len(fresh)
 
 
-def solve_queue(url: str, annotator: Annotator, known: Mapping[tuple[str, str], dict]) -> list:
-    """Answers what is in front of one annotator; returns what was sent."""
+def identity_of(dataset: Dataset) -> str:
+    """Returns what tells the dataset's projects from those of other tests on the same server."""
+    with open_journal(dataset.root / FOLDER, write=False) as journal:
+        return journal.identity
+
+
+def solve_queue(place: tuple[str, str], annotator: Annotator, known: Mapping[tuple[str, str], dict]) -> list:
+    """Answers what one dataset puts in front of one annotator; returns what was sent."""
+    url, identity = place
     solver = Solver(url, annotator.email, annotator.password)
     done = []
-    for project in solver.projects():
+    for project in solver.projects(identity):
         first = solver.next(project)
         for task in solver.open_tasks(project):
             row = known[task["data"]["question"], Path(task["data"]["image"]).stem]
@@ -160,7 +170,9 @@ def test_a_webhook_wakes_the_puller(workplace: Workplace, dataset: Dataset) -> N
         lines = iter(watch(dataset.root, workplace, every=300, passes=2))
         assert next(lines).startswith("0 new answers")
         second = pool.submit(next, lines)
-        own = solver.http.get(f"/api/tasks/?project={solver.projects()[-1]}&fields=all&page_size=5").json()["tasks"]
+        own = solver.http.get(
+            f"/api/tasks/?project={solver.projects(identity_of(dataset))[-1]}&fields=all&page_size=5"
+        ).json()["tasks"]
         answer = next(task for task in own if task["annotations"])["annotations"][0]["id"]
         changed = solver.http.patch(f"/api/annotations/{answer}/", json=valid(77), headers=solver.headers)
         assert changed.status_code == 200
