@@ -5,6 +5,7 @@ share a key in one of the tables with a chance that `docs/selection.md` states; 
 pictures give the same pairs.
 """
 
+from bisect import insort
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ _BATCH = 256
 """Pictures whose regions are computed at once."""
 
 Pairs = NDArray[np.int64]
+_Try = tuple[int, int, int, int]
+"""Differing signs, picture, form, region of the other."""
 
 
 class Alike(NamedTuple):
@@ -43,24 +46,31 @@ def find_alike(thumbnails: NDArray[np.uint8], among: int | None = None) -> list[
     With ``among`` only pairs of one of the first ``among`` pictures with one of the others are looked for.
     """
     shown = np.array([not is_flat(thumbnail) for thumbnail in thumbnails], dtype=np.bool_)
-    candidates: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {}
+    closest: dict[tuple[int, int], list[_Try]] = {}
     for whole, form, other, region, signs in _candidates(thumbnails, among):
         if shown[whole] and shown[other]:
-            candidates.setdefault((min(whole, other), max(whole, other)), []).append((signs, whole, form, region))
+            _keep_closest(closest.setdefault((whole, other), []), (signs, whole, form, region))
     found = []
-    for (first, second), tries in sorted(candidates.items()):
+    for first, second in sorted({(min(pair), max(pair)) for pair in closest}):
+        tries = [*closest.get((first, second), ()), *closest.get((second, first), ())]
         best = _compare(thumbnails, (first, second), tries)
         if best >= ALIKE:
             found.append(Alike(first, second, best))
     return found
 
 
-def _compare(thumbnails: NDArray[np.uint8], pair: tuple[int, int], tries: Sequence[tuple[int, int, int, int]]) -> float:
+def _keep_closest(tries: list[_Try], found: _Try) -> None:
+    """Keeps the few that will be compared: pictures that are much alike have hundreds."""
+    if (len(tries) < _TRIED or found < tries[-1]) and found not in tries:
+        insort(tries, found)
+        del tries[_TRIED:]
+
+
+def _compare(thumbnails: NDArray[np.uint8], pair: tuple[int, int], tries: Sequence[_Try]) -> float:
     """Returns the best likeness over the closest regions of both directions; stops at the first that is enough."""
-    best, used = -1.0, {pair[0]: 0, pair[1]: 0}
-    for _, whole, form, region in sorted(set(tries)):
-        if used[whole] < _TRIED and best < ALIKE:
-            used[whole] += 1
+    best = -1.0
+    for _, whole, form, region in sorted(tries):
+        if best < ALIKE:
             other = pair[1] if whole == pair[0] else pair[0]
             best = max(best, likeness(turned(thumbnails[whole], form), thumbnails[other], region))
     return best

@@ -64,6 +64,7 @@ def run_and_kill(runs: Connection, options: RunOptions, delay: float | None) -> 
     return runs.recv()
 
 
+@pytest.mark.timeout(400)  # fifty starts of the factory, beside other tests
 def test_fifty_kills_change_nothing(small: RunOptions, tmp_path: Path, runs: Connection) -> None:
     assert run_and_kill(runs, small, None) == 0
     whole = tables_of(Dataset(small.out))
