@@ -90,14 +90,14 @@ def _measure(scenes: Sequence[Scene], config: SynthesizeConfig) -> tuple[int, _R
 def _without_telling() -> Iterator[None]:
     """Lets certified programs be collected without wording them and without making records of them."""
     maker = stages.synthesize._Maker
-    tell: Callable[..., Any] = stages.synthesize.tell
+    told: Callable[..., Any] = stages.synthesize._told
     question: Callable[..., Any] = maker._question
-    stages.synthesize.tell = lambda *_: None
+    stages.synthesize._told = lambda *_: None
     maker._question = lambda _self, _draft, proof, _telling, _ids: proof
     try:
         yield
     finally:
-        stages.synthesize.tell = tell
+        stages.synthesize._told = told
         maker._question = question
 
 

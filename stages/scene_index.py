@@ -192,8 +192,13 @@ class SceneIndex:
 
     def visibility(self, i: int) -> float:
         """Returns how well one instance can be seen, in cut-offs of its share of the picture."""
-        limit = self.margins.cut_off_area if self.instances[i].truncated else self.margins.visible_area
-        return self.areas[i] / (self.width * self.height) / limit
+        return self._visibilities[i]
+
+    @cached_property
+    def _visibilities(self) -> list[float]:
+        limits = (self.margins.visible_area, self.margins.cut_off_area)
+        shares = [area / (self.width * self.height) for area in self.areas]
+        return [share / limits[i.truncated] for share, i in zip(shares, self.instances, strict=True)]
 
     def attribute_margin(self, key: str, bits: int) -> float:
         """Returns the least confidence of the attribute within the set, in cut-offs; 0 where a member has no value."""

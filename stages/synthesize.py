@@ -141,7 +141,7 @@ class _Maker:
         if isinstance(found, Rejected):
             self.drops[question_id] = _drop(question_id, self.image_id, found.reason, found.detail)
             return None
-        telling = tell(self.index, found, random.Random(f"{self.seed}:phrase:{question_id}"))
+        telling = _told(self.index, found, f"{self.seed}:phrase:{question_id}")
         ids = (question_id, family_id or question_id)
         self.questions[question_id] = self._question(draft, (found, program_json), telling, ids)
         return question_id
@@ -173,6 +173,10 @@ class _Maker:
             config_hash=self.config_hash,
             seed=self.seed,
         )
+
+
+def _told(index: SceneIndex, found: Certified, seed: str) -> Telling:
+    return tell(index, found, random.Random(seed))
 
 
 def certificates_of(found: Certified) -> Iterator[Certificate]:
