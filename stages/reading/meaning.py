@@ -50,7 +50,7 @@ _MARKS: tuple[tuple[str, str], ...] = (
     ("equal", r"as many .{1,60}? as"),
     ("otherwise", r"otherwise|if not|else"),
     ("sum", r"sum of|add|plus|in sum|added to"),
-    ("difference", r"difference|differ|apart"),
+    ("difference", r"difference|by how much|apart"),
     ("product", r"multiply|multiplied|product|times"),
     ("minus", r"take .{1,80}? away|subtract|minus|what is left"),
     ("points", r"points"),
