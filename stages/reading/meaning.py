@@ -50,7 +50,7 @@ _MARKS: tuple[tuple[str, str], ...] = (
     ("equal", r"as many .{1,60}? as"),
     ("otherwise", r"otherwise|if not|else"),
     ("sum", r"sum of|add|plus|in sum|added to"),
-    ("difference", r"difference|by how much|apart"),
+    ("difference", r"difference|differ|apart"),
     ("product", r"multiply|multiplied|product|times"),
     ("minus", r"take .{1,80}? away|subtract|minus|what is left"),
     ("points", r"points"),
@@ -68,13 +68,16 @@ _MARKS: tuple[tuple[str, str], ...] = (
 )
 _GREEDY = frozenset({"more", "fewer", "equal", "minus"})
 """Marks that span things: only their first word is passed over, so that what they span is seen too."""
+_DIFFER = re.compile(r"by how much do (.+?) differ\b")
+"""Of the two ways to ask for a difference the one that names it last; it is read as the other."""
 _UNTOLD = frozenset({"other", "first place", "asked again"})
 """Marks that templates add or leave out as English wants it."""
 
 
 def marks_of(text: str, lexicon: Lexicon) -> tuple[str, ...]:
     """Returns the content marks of a text, in reading order."""
-    return tuple(_scan(" ".join(text.lower().split()), _scanner(_frozen(lexicon.nouns), _frozen(lexicon.adjectives))))
+    told = _DIFFER.sub(r"what is the difference between \1", " ".join(text.lower().split()))
+    return tuple(_scan(told, _scanner(_frozen(lexicon.nouns), _frozen(lexicon.adjectives))))
 
 
 def says_as_much(text: str, template: str, lexicon: Lexicon) -> bool:
