@@ -19,18 +19,31 @@ def compare(job: Job) -> Outcome:
     """Thumbnails to pairs of like images, over the whole dataset. Nothing is dropped here: a release selects."""
     ledger = Ledger(job.stage)
     admitted = set(job.rows("admit/images", ["image_id"])["image_id"].to_pylist())
-    ids, thumbnails = thumbnails_of(job.rows("ingest/thumbnails"), admitted)
+    parts = (job.dataset.read("thumbnails", [part]) for part in job.inputs["ingest/thumbnails"])
+    ids, thumbnails = thumbnails_of(parts, admitted)
     ledger.take("images", len(admitted))
     ledger.keep("images", len(ids))
     return job.finish(ledger, {"alike": pairs_of(ids, thumbnails)})
 
 
-def thumbnails_of(rows: pa.Table, wanted: Iterable[str]) -> tuple[list[str], NDArray[np.uint8]]:
-    """Returns the wanted ids that have a thumbnail, ascending, and ``(N, SIDE, SIDE)`` thumbnails in that order."""
-    grey = dict(zip(rows["image_id"].to_pylist(), rows["grey"].to_pylist(), strict=True))
-    ids = sorted(image_id for image_id in wanted if image_id in grey)
-    joined = b"".join(grey[image_id] for image_id in ids)
-    return ids, np.frombuffer(joined, dtype=np.uint8).reshape(len(ids), SIDE, SIDE)
+def thumbnails_of(parts: Iterable[pa.Table], wanted: Iterable[str]) -> tuple[list[str], NDArray[np.uint8]]:
+    """Returns the wanted ids that have a thumbnail, ascending, and ``(N, SIDE, SIDE)`` thumbnails in that order.
+
+    One part is in memory beside them.
+    """
+    ids = sorted(wanted)
+    places = {image_id: place for place, image_id in enumerate(ids)}
+    thumbnails = np.zeros((len(ids), SIDE, SIDE), dtype=np.uint8)
+    held = np.zeros(len(ids), dtype=np.bool_)
+    for part in parts:
+        for image_id, grey in zip(part["image_id"].to_pylist(), part["grey"], strict=True):
+            place = places.get(image_id)
+            if place is not None:
+                thumbnails[place] = np.frombuffer(grey.as_buffer(), dtype=np.uint8).reshape(SIDE, SIDE)
+                held[place] = True
+    if held.all():
+        return ids, thumbnails
+    return [image_id for image_id, has in zip(ids, held, strict=True) if has], thumbnails[held]
 
 
 def pairs_of(ids: list[str], thumbnails: NDArray[np.uint8]) -> list[AlikeImages]:

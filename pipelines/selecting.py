@@ -108,7 +108,8 @@ def _thumbnails(
     dataset: Dataset, connection: duckdb.DuckDBPyConnection, images: Sequence[str]
 ) -> tuple[list[str], NDArray[np.uint8]]:
     """Returns the stored thumbnails, or makes them from the pictures; a picture that is gone has none."""
-    stored = thumbnails_of(dataset.read("thumbnails"), images)
+    parts = (dataset.read("thumbnails", [part]) for part in dataset.parts("thumbnails"))
+    stored = thumbnails_of(parts, images)
     if len(stored[0]) == len(images):
         return stored
     source = source_folder(dataset.root, dataset.info)

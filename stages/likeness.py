@@ -1,11 +1,8 @@
 """Whether two pictures show the same, also after compressing, resizing, turning, mirroring, cropping or recolouring.
 
-A *thumbnail* is all that is kept of a picture: 64 x 64 grey values. From it come *prints*, 63 signs of low
-frequencies (a discrete cosine transform of the region, Zauner's pHash without its median): of the whole picture in
-its turned, mirrored and tilted forms, and of some hundred regions of it. Where a print of one picture's whole is close
-to a print of a region of the other, the two are laid over one another, moved a little, and compared point by point;
-only that decides. All regions of a picture cost one product of matrices, since each is a product of a row and a
-column part.
+A *thumbnail* is all that is kept of a picture: 64 x 64 grey values. Of two pictures that may show the same, one whole
+is laid over a region of the other, moved a little, and compared point by point; only that decides. Which pairs and
+regions are worth it: `stages.prints`.
 """
 
 from functools import cache, lru_cache
@@ -17,34 +14,29 @@ from PIL import Image
 
 SIDE = 64
 """Pixels of each side of a thumbnail, whatever the picture's shape."""
-_WAVES = 8
-"""Frequencies along each axis."""
 _SCALES = (1.0, 0.92, 0.84, 0.76, 0.68)
 """Regions that a copy may have been cut out as: shares of each side, independent of one another."""
 _STEP = 0.04
 """Between the places of regions of one size."""
-CLOSE = 11
-"""Signs of 63 in which the prints of a copy may differ; what is within is compared point by point."""
 ALIKE = 0.78
 """Correlation of detail from which two pictures show the same. Measured: `docs/selection.md`."""
 _WORTH_MOVING = 0.3
 """Correlation before moving, below which moving a region a little would not help."""
 _GRID = 32
 """Points along each side that are compared."""
-_COARSE = 3
+COARSE = 3
 """Waves along each axis that are left out of the comparison: scenes on like backgrounds share those."""
 _MOVES = (0.03, 0.015, 0.0075)
 """Shares of a side that a region's edges are moved by, in rounds."""
 _FLAT = 2.0
 """Standard deviation of grey values below which a picture shows too little to be recognised."""
 
-_TILTS = (0.0, 4.5, -4.5)
-FORMS = 8 * len(_TILTS)
+TILTS = (0.0, 4.5, -4.5)
+FORMS = 8 * len(TILTS)
 
 Thumbnail = NDArray[np.uint8]
 """``(SIDE, SIDE)`` grey."""
 Floats = NDArray[np.floating[Any]]
-Prints = NDArray[np.uint64]
 
 
 def thumbnail_of(pixels: NDArray[np.uint8]) -> Thumbnail:
@@ -72,63 +64,27 @@ def spans() -> tuple[Span, ...]:
     return tuple(found)
 
 
-def prints_of(thumbnails: NDArray[np.uint8]) -> Prints:
-    """Returns ``(N, R)`` prints of all regions of ``(N, SIDE, SIDE)`` thumbnails; the whole picture is region 0."""
-    matrix = _waves_of(spans())  # (S * 8, SIDE)
-    count = len(spans())
-    grey = thumbnails.astype(np.float32) - 128
-    waves = matrix @ grey @ matrix.T
-    by_region = waves.reshape(len(grey), count, _WAVES, count, _WAVES).transpose(0, 1, 3, 2, 4)
-    return _signs(by_region.reshape(len(grey), count * count, _WAVES, _WAVES))
-
-
-def turned_prints_of(thumbnails: NDArray[np.uint8]) -> Prints:
-    """Returns ``(N, FORMS)`` prints of the whole picture in all the forms of `turned`."""
-    matrix = _waves_of((Span(0, 1),))
-    level = [np.stack([_tilted(one, tilt) if tilt else one for one in thumbnails]) for tilt in _TILTS]
-    forms = np.stack([_faced(pictures, turn) for pictures in level for turn in range(8)], axis=1)
-    return _signs(matrix @ (forms.astype(np.float32) - 128) @ matrix.T)
-
-
 def turned(thumbnail: Thumbnail, form: int) -> Thumbnail:
     """Returns a thumbnail in one of its forms: four quarter turns, mirrored or not, level or tilted to either side.
 
     A tilted one is cut down to what the picture surely covers.
     """
     tilt, turn = divmod(form, 8)
-    return _faced(_tilted(thumbnail, _TILTS[tilt]) if tilt else thumbnail, turn)
+    return faced(tilted(thumbnail, TILTS[tilt]) if tilt else thumbnail, turn)
 
 
-def _faced(pictures: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+def faced(pictures: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+    """Returns ``(..., SIDE, SIDE)`` pictures turned left by a quarter `turn` times; from 4 on mirrored first."""
     flipped = pictures[..., :, ::-1] if turn >= 4 else pictures
     return np.ascontiguousarray(np.rot90(flipped, turn % 4, axes=(-2, -1)))
 
 
-def _tilted(thumbnail: Thumbnail, degrees: float) -> Thumbnail:
+def tilted(thumbnail: Thumbnail, degrees: float) -> Thumbnail:
+    """Returns what a thumbnail surely covers after it was tilted, at full size."""
     cut = SIDE * np.sin(np.radians(abs(degrees))) / 2 + 1
     large = Image.fromarray(thumbnail).rotate(degrees, Image.Resampling.BICUBIC)
     box = (cut, cut, SIDE - cut, SIDE - cut)
     return np.asarray(large.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=box))
-
-
-def _waves_of(parts: tuple[Span, ...]) -> Floats:
-    """Returns ``(len(parts) * 8, SIDE)``: low cosine waves over each part, zero outside."""
-    rows = []
-    for part in parts:
-        edges = np.clip((np.arange(SIDE + 1) / SIDE - part.start) / (part.end - part.start), 0, 1)
-        for wave in range(_WAVES):
-            # The integral of cos(pi * wave * x) over each pixel: parts need not end at whole pixels.
-            area = edges if wave == 0 else np.sin(np.pi * wave * edges) / (np.pi * wave)
-            rows.append(np.diff(area))
-    found: Floats = np.asarray(rows, dtype=np.float32)
-    return found
-
-
-def _signs(waves: Floats) -> Prints:
-    """Returns the signs of ``(..., 8, 8)`` waves as 64-bit numbers; the mean, which says nothing, is left out."""
-    flat = waves.reshape(*waves.shape[:-2], _WAVES * _WAVES)
-    bits = np.packbits(flat[..., 1:] > 0, axis=-1)
-    return np.ascontiguousarray(bits).view(">u8")[..., 0].astype(np.uint64)
 
 
 def is_flat(thumbnail: Thumbnail) -> bool:
@@ -177,7 +133,7 @@ def _resampled(thumbnail: Thumbnail, rows: tuple[Span, ...], columns: tuple[Span
     return resampled
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _cells(parts: tuple[Span, ...]) -> Floats:
     """Returns ``(len(parts) * GRID, SIDE)``: the mean over each of a part's cells, as weights of pixels."""
     ends = np.concatenate([np.linspace(part.start, part.end, _GRID + 1) for part in parts]) * SIDE
@@ -200,6 +156,6 @@ def _detail(pictures: Floats) -> Floats:
 @cache
 def _coarse_waves() -> Floats:
     places = (np.arange(_GRID) + 0.5) / _GRID
-    waves = np.cos(np.pi * np.arange(_COARSE)[:, None] * places)
+    waves = np.cos(np.pi * np.arange(COARSE)[:, None] * places)
     unit: Floats = (waves / np.linalg.norm(waves, axis=1, keepdims=True)).astype(np.float32)
     return unit

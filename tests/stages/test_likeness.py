@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import stages.alike
 from stages.alike import find_alike
-from stages.likeness import FORMS, SIDE, prints_of, spans, thumbnail_of, turned, turned_prints_of
+from stages.likeness import FORMS, SIDE, spans, thumbnail_of, turned
+from stages.prints import correlation, regions_of, turned_details, wholes_of
 from tests.copies import COPIES
 
 PHOTOS = Path(__file__).parents[3] / "shared/coco/images"
@@ -87,14 +88,16 @@ def test_empty_pictures_are_like_nothing():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 7))
-def test_the_print_of_a_turned_picture_is_among_the_prints_of_its_forms(seed, form):
+def test_a_turned_picture_looks_as_its_form_says(seed, form):
     picture = np.random.default_rng(seed).integers(0, 256, (1, SIDE, SIDE), dtype=np.uint8)
-    whole = prints_of(turned(picture[0], form)[None])[0, 0]
-    assert np.bitwise_count(turned_prints_of(picture)[0] ^ whole).min() <= 1
+    whole = regions_of(turned(picture[0], form)[None])
+    forms = wholes_of(picture)
+    assert np.bitwise_count(forms.prints[0, form] ^ whole.prints[0, 0]) <= 1
+    assert correlation(turned_details(forms.details[0, :1], form), whole.details[0, :1])[0] > 0.98
 
 
 def test_regions_cover_what_a_copy_may_have_been_cut_from():
-    assert spans()[0] == (0, 1) and turned_prints_of(np.zeros((1, SIDE, SIDE), np.uint8)).shape == (1, FORMS)
+    assert spans()[0] == (0, 1) and wholes_of(np.zeros((1, SIDE, SIDE), np.uint8)).prints.shape == (1, FORMS)
     for start in np.linspace(0, 0.3, 13):
         for end in np.linspace(max(start + 0.7, 0.7), 1, 7):
             assert min(max(abs(span.start - start), abs(span.end - end)) for span in spans()) <= 0.06
