@@ -5,6 +5,7 @@ once (`check_program`); after that execution cannot raise on any scene.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from schemas.program import Program, Step
 from stages.operators import load_operators
@@ -109,11 +110,11 @@ def unsupported_facts(index: SceneIndex, program: Program) -> list[str]:
     """Returns what the program asks for and the scene's source cannot state, in words; empty where all is supported."""
     missing: list[str] = []
     supports = index.scene.supports
-    unnamed = sorted(index.category_bits.keys() - index.selectable)
+    unnamed = index.unnamed
     for step in program.steps:
         name = step.operator
         if unnamed and name != "category" and any(program.steps[i].operator == "scene" for i in step.inputs):
-            missing.append(f"{name} of any thing needs a name for every {unnamed[0]}")
+            missing.append(f"{name} of any thing needs a name for every {unnamed}")
         if name in ("attribute", "same_attribute", "read", "measure") and step.params[0] not in supports:
             missing.append(f"{name} needs {step.params[0]}")
         if name == "related" and step.params[0] in DEPTH_RELATIONS and not index.has_depth:
@@ -143,17 +144,20 @@ def _not_countable(index: SceneIndex, program: Program, number: int) -> list[str
 def is_canonical(program: Program) -> bool:
     """Returns whether every step is an ancestor of the answer, none is repeated, and the order is the canonical one."""
     steps = program.steps
-    if len(set(steps)) != len(steps):
-        return False
-    seen = [False] * len(steps)
+    return len(set(steps)) == len(steps) and _is_depth_first(tuple([step.inputs for step in steps]))
+
+
+@lru_cache(maxsize=2_000)
+def _is_depth_first(inputs: tuple[tuple[int, ...], ...]) -> bool:
+    seen = [False] * len(inputs)
     ordered: list[int] = []
 
     def visit(number: int) -> None:
         if not seen[number]:
             seen[number] = True
-            for i in steps[number].inputs:
+            for i in inputs[number]:
                 visit(i)
             ordered.append(number)
 
-    visit(len(steps) - 1)
-    return ordered == list(range(len(steps)))
+    visit(len(inputs) - 1)
+    return ordered == list(range(len(inputs)))

@@ -51,6 +51,7 @@ class SceneIndex:
                 self.values.setdefault(attribute.key, [None] * self.n)[position] = attribute.value
         self.countable = {row.category for row in scene.categories if row.countable}
         self.selectable = self.countable | {row.category for row in scene.categories if row.selectable}
+        self.unnamed = min(self.category_bits.keys() - self.selectable, default=None)
         self.has_depth = "depth" in scene.supports and all(depth is not None for depth in self.depths)
         self.clearance = Clearance(scene, self.margins)
         self._members: dict[int, tuple[int, ...]] = {}
