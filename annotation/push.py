@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from annotation.client import Client
-from annotation.errors import Refused, ServerUnreachable
+from annotation.errors import LabelStudioError, Refused, ServerUnreachable
 from annotation.journal import Assignment, Candidate, Journal, Problem, Project
 from annotation.to_label_studio import (
     LABELING_CONFIG,
     LabelingTask,
+    Storage,
     project_body,
     project_title,
     task_data,
@@ -34,8 +35,8 @@ class Place(NamedTuple):
 
     dataset: str
     """Its name, for people to read."""
-    folder: str | None
-    """Absolute folder of the pictures on the server's machine; None where pictures have public addresses."""
+    storage: Storage | None
+    """Where the server finds the pictures; None where they have public addresses."""
     image: Callable[[str], str]
     """Address of a picture, by its name."""
 
@@ -77,19 +78,31 @@ def ensure_project(client: Client, journal: Journal, annotator: Annotator, place
     """Returns the annotator's project, made where there is none: found by its title, so never made twice."""
     known = journal.projects().get(annotator.name)
     if known is not None and _is_as_made(client, journal, known):
+        _ensure_storage(client, known.project_id, place)
         return known
     title = project_title(place.dataset, journal.identity, annotator.name)
     found = client.get("/api/projects/", {"title": title, "page_size": 100})
     project_id = next((int(item["id"]) for item in found["results"] if item["title"] == title), None)
     if project_id is None:
         project_id = int(client.post("/api/projects/", project_body(title, annotator.email))["id"])
-    if place.folder is not None and not client.get("/api/storages/localfiles/", {"project": project_id}):
-        body = {"project": project_id, "path": place.folder, "use_blob_urls": True, "title": "pictures"}
-        client.post("/api/storages/localfiles/", body)
+    _ensure_storage(client, project_id, place)
     project = Project(annotator.name, project_id, annotator.user_id, "", "", False)
     _note_screen(journal, client.get(f"/api/projects/{project_id}/"))
     journal.set_project(project)
     return project
+
+
+def _ensure_storage(client: Client, project_id: int, place: Place) -> None:
+    if place.storage is None:
+        return
+    kind, settings, needs = place.storage
+    path = f"/api/storages/{kind}/"
+    if any(settings.items() <= found.items() for found in client.get(path, {"project": project_id})):
+        return
+    try:
+        client.post(path, {"project": project_id, "title": "pictures", **settings})
+    except Refused as error:
+        raise LabelStudioError(f"{client.url} cannot show the pictures: {needs} ({error})") from error
 
 
 def find_tasks(client: Client, project_id: int, keys: Sequence[str]) -> dict[str, int]:

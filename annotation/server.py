@@ -24,6 +24,15 @@ START_SECONDS = 300.0
 """A loaded machine takes this long to start it."""
 STOP_SECONDS = 10.0
 
+STORAGE_VARIABLES = {
+    "AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN": "AWS_SESSION_TOKEN",
+    "AWS_REGION": "S3_region",
+    "AWS_ENDPOINT_URL": "S3_ENDPOINT",
+}
+"""What the server signs addresses of pictures with, and how it calls that; it is in its process and stored nowhere."""
+
 
 class Running(NamedTuple):
     """A server that answers."""
@@ -138,6 +147,7 @@ def _variables(workplace: Workplace, serving: Serving, credentials: Credentials)
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(workplace.media.resolve()),
         "LABEL_STUDIO_HOST": credentials.url,
     }
+    extra |= {theirs: os.environ[ours] for ours, theirs in STORAGE_VARIABLES.items() if os.environ.get(ours)}
     if serving.gate:
         extra["DJANGO_SETTINGS_MODULE"] = "hopyard_gate_settings"
     if serving.private_webhooks:

@@ -1,12 +1,16 @@
 """What Label Studio is given: one project per annotator, and of a question no more than its words and its picture."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 LABELING_CONFIG = (Path(__file__).parent / "labeling_config.xml").read_text(encoding="utf-8")
 DATA_FIELDS = ("key", "question", "image")
 """All that a labelling task holds. The answer, the program and where a question comes from stay here."""
+
+SIGNED_MINUTES = 60
+"""A signed address is good for so long; each look at the task makes a new one."""
 
 
 class LabelingTask(NamedTuple):
@@ -36,6 +40,43 @@ def task_data(task: LabelingTask) -> dict[str, dict[str, str]]:
 def local_image(folder: str, name: str) -> str:
     """Returns the address of a picture below the server's document root."""
     return f"/data/local-files/?d={folder}/{name}"
+
+
+class Storage(NamedTuple):
+    """Where the server finds the pictures of a project."""
+
+    kind: str
+    """As the server calls it: localfiles or s3."""
+    settings: Mapping[str, Any]
+    needs: str
+    """What the server lacks where it refuses; for people."""
+
+
+def local_storage(folder: Path) -> Storage:
+    """Returns the storage of pictures in a folder of the server's machine, right below its document root."""
+    needs = f"its machine must have the folder {folder}, below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={folder.parent}"
+    return Storage("localfiles", {"path": str(folder), "use_blob_urls": True}, needs)
+
+
+def bucket_storage(bucket: str, prefix: str) -> Storage:
+    """Returns the storage of pictures in a bucket, of which the server gives out addresses that it signs.
+
+    No key goes with it: the server signs with what its own environment says (``AWS_...``, ``S3_ENDPOINT``).
+    """
+    settings = {
+        "bucket": bucket,
+        "prefix": prefix,
+        "use_blob_urls": True,
+        "presign": True,
+        "presign_ttl": SIGNED_MINUTES,
+    }
+    needs = f"it must be able to list s3://{bucket}/{prefix} with the AWS_ACCESS_KEY_ID of its own environment"
+    return Storage("s3", settings, needs)
+
+
+def bucket_image(bucket: str, prefix: str, name: str) -> str:
+    """Returns the address of a picture in a bucket; whoever opens the task gets a signed one instead."""
+    return f"s3://{bucket}/{prefix}/{name}"
 
 
 def project_title(dataset: str, identity: str, annotator: str) -> str:

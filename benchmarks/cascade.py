@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.plan import Plan
+from benchmarks.rendered import LAYOUT
 from benchmarks.scripted_answers.book import book_of_dataset
 from benchmarks.scripted_answers.rates import Rates
 from benchmarks.scripted_answers.stand_in import Planted, StandIn
@@ -24,7 +25,7 @@ from pipelines.config import load_profile
 from pipelines.model_choice import with_models
 from pipelines.options import RunOptions
 from pipelines.produce import produce_plain
-from pipelines.scene_source import render_scenes
+from pipelines.scenes import write_scenes
 from pipelines.store import Dataset
 from schemas.program import written_id_of
 from stages.intervals import wilson
@@ -48,6 +49,8 @@ RATES = Rates(
     coarse_misses=0.1,
 )
 MOST_WRONG = 0.01
+SCENES = 400
+"""So many that none wrong among the published shows less than 1%."""
 _STAGES = ("compose", "check", "blind", "solve", "rubric", "route: no verdict", "route: quota", "published")
 _KINDS = ("good", "wrong", "ambiguous", "give_away", "unreadable")
 
@@ -64,7 +67,7 @@ class Fate(NamedTuple):
 
 def run(plan: Plan) -> Iterator[Table]:
     """Yields what was caught where, and what each stage cost."""
-    scenes = 8 if plan.quick else 60
+    scenes = plan.scenes or (8 if plan.quick else SCENES)
     fates, dataset = measure(plan.scratch / "cascade", scenes)
     yield _fate_table(fates, scenes, plan.quick)
     yield _cost_table(dataset)
@@ -72,8 +75,8 @@ def run(plan: Plan) -> Iterator[Table]:
 
 def measure(folder: Path, scenes: int, per_image: int = 8) -> tuple[list[Fate], Dataset]:
     """Returns the fate of every written question, and the dataset that tells it."""
-    render_scenes(folder / "scenes", scenes, 3, load_profile("default"), 1)
-    images, annotations = folder / "scenes" / "images", folder / "scenes" / "instances.json"
+    annotations = write_scenes(folder / "scenes", scenes, 3, LAYOUT)
+    images = annotations.parent / "images"
     known = RunOptions(folder / "known", load_profile("default"), images, annotations)
     produce_plain(known)
     book = book_of_dataset(Dataset.open(folder / "known"), images)
@@ -139,10 +142,10 @@ def _fate_table(fates: list[Fate], scenes: int, quick: bool) -> Table:
     wrong = [wilson(sum(not fate.is_true for fate in group), len(group)) for group in (published, passed)]
     good = sum(found["good"].values())
     sound = [wilson(sum(fate.kind == "good" for fate in group), good) for group in (published, passed)]
-    met = None if quick else wrong[0].share <= MOST_WRONG and wrong[1].share <= MOST_WRONG
+    met = None if quick else all(rate.high <= MOST_WRONG for rate in wrong)
     notes = (
         f"wrong among the published: {wrong[0].text}; among all that passed every judge: {wrong[1].text}; "
-        f"target at most {MOST_WRONG:.0%}: {verdict_text(met)}",
+        f"target: the upper end at most {MOST_WRONG:.0%}: {verdict_text(met)}",
         f"published that give their answer away: {sum(fate.kind == 'give_away' for fate in published)}",
         f"yield: {sound[1].text} of the sound questions pass every judge; {sound[0].text} are published, "
         "which is fewer the smaller the dataset is: answers are balanced",

@@ -12,6 +12,6 @@ class Plan(NamedTuple):
     scratch: Path
     """A folder for files, gone after the run."""
     scenes: int = 0
-    """Held-out scenes for the eyes; 0 for the number their targets are judged on."""
+    """Scenes of the eyes and of the cascade; 0 for the number their targets are judged on."""
     dataset: Path | None = None
     """A finished dataset whose accepted questions the blind benchmark reads as well."""

@@ -118,6 +118,12 @@ P = Annotated[float | None, typer.Option("--p", help="posterior: probability tha
 Gold = Annotated[
     Path | None, typer.Option(help="Dataset of rendered scenes to take gold tasks from.", show_default=False)
 ]
+Pictures = Annotated[
+    str | None,
+    typer.Option(
+        help="s3://BUCKET/FOLDER for annotators' pictures, where the server is elsewhere.", show_default=False
+    ),
+]
 
 
 @app.command()
@@ -131,11 +137,12 @@ def push(  # noqa: PLR0913 - the options of the rule
     queue: Queue = None,
     ahead: Ahead = None,
     gold: Gold = None,
+    pictures: Pictures = None,
 ) -> None:
     """Puts questions in front of annotators: new ones, and the next label of those that are open."""
     from pipelines.people.sync import open_session, push_step
 
-    changes = _changes(rule, k, p, audit, queue, ahead, gold)
+    changes = _changes(rule, k, p, audit, queue, ahead, gold, pictures)
     with _plainly(), open_session(folder, _workplace(data_dir)) as session:
         _tell_push(push_step(session, changes))
 
@@ -164,11 +171,12 @@ def sync(  # noqa: PLR0913 - the options of the rule
     queue: Queue = None,
     ahead: Ahead = None,
     gold: Gold = None,
+    pictures: Pictures = None,
 ) -> None:
     """Pulls, then pushes: what a schedule calls. Any number of times, killed at any moment, it asks nothing twice."""
     from pipelines.people.sync import open_session, pull_step, push_step
 
-    changes = _changes(rule, k, p, audit, queue, ahead, gold)
+    changes = _changes(rule, k, p, audit, queue, ahead, gold, pictures)
     with _plainly(), open_session(folder, _workplace(data_dir)) as session:
         _tell_pull(pull_step(session))
         _tell_push(push_step(session, changes))
@@ -281,6 +289,7 @@ def _changes(  # noqa: PLR0913 - one per option
     queue: int | None,
     ahead: int | None,
     gold: Path | None,
+    pictures: str | None,
 ) -> dict[str, object]:
     return {
         "decide.rule": rule,
@@ -290,6 +299,7 @@ def _changes(  # noqa: PLR0913 - one per option
         "dispatch.queue": queue,
         "dispatch.ahead": ahead,
         "gold": None if gold is None else str(gold.resolve()),
+        "pictures": pictures,
     }
 
 

@@ -199,7 +199,7 @@ def publish(  # noqa: PLR0913 - options of the command
         str, typer.Option(help="In front of every path of the layout paths, e.g. an absolute folder with a slash.")
     ] = "",
     allow_shortcuts: Annotated[
-        bool, typer.Option("--allow-shortcuts", help="Also where the audit found that words tell the answers.")
+        bool, typer.Option("--allow-shortcuts", help="Also where words tell the answers, or that cannot be told.")
     ] = False,
     benchmarks: Annotated[
         list[Path] | None,
@@ -229,6 +229,8 @@ def publish(  # noqa: PLR0913 - options of the command
     typer.echo(f"release {report.folder} {state}: {sum(report.rows.values()):,} rows ({rows})")
     for reason, count in sorted(report.dropped.items()):
         typer.echo(f"  {count:,} dropped: {reason.value}")
+    for remark in report.remarks:
+        typer.echo(f"  {remark}")
 
 
 def _produce(options: "RunOptions", watcher: "Watcher", server: bool) -> "RunResult":
@@ -305,6 +307,8 @@ def _offer(result: "RunResult") -> None:
     report = publish_dataset(result.root)
     rows = ", ".join(f"{split} {count:,}" for split, count in report.rows.items())
     typer.echo(f"release   {report.folder}  ({sum(report.rows.values()):,} rows: {rows})")
+    for remark in report.remarks:
+        typer.echo(f"  {remark}")
     _catalogue(result.root)
     pictures = sorted((result.root / "shown").glob("*.png")) if result.new == 0 else []
     typer.echo(f"look at   {pictures[0] if pictures else show_question(result.root)}")

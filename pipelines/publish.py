@@ -44,7 +44,7 @@ from pipelines.publish_images import embed
 from pipelines.publish_rows import STAGE, Found, accepted_rows, content_digest, read_funnel
 from pipelines.publish_shards import SplitWriter, lineage_of
 from pipelines.publish_views import NEEDS_SCENE, Make, Material, open_view
-from pipelines.release_gate import check_gate
+from pipelines.release_gate import GateRow, check_gate
 from pipelines.selecting import Selecting, Selection, select_rows, selecting_digest
 from pipelines.settings import settings
 from pipelines.steps import source_folder
@@ -64,6 +64,7 @@ class Making(NamedTuple):
     config: PublishConfig
     make: Make
     selecting: Selecting
+    gate: tuple[GateRow, ...] = ()
 
 
 def publish_dataset(
@@ -79,8 +80,8 @@ def publish_dataset(
 
     Raises:
         UserError: the folder is no dataset or cannot be read, nothing was accepted, the source folder is gone, the
-            format has no rows for the view, an audit failed that ``allow_shortcuts`` does not overlook, or ``out``
-            cannot be written or holds something else.
+            format has no rows for the view, the shortcut gate does not let it pass and ``allow_shortcuts`` is not
+            said, or ``out`` cannot be written or holds something else.
         ValueError: the tables contradict each other; nothing is published then.
     """
     config = config or PublishConfig()
@@ -92,8 +93,9 @@ def publish_dataset(
         descriptor = hold_worker_lock(root)
         try:
             with alone(folder), connect(dataset) as connection:
-                check_gate(connection, allow_shortcuts)
-                return _publish((dataset, connection), folder, making)
+                judged = check_gate(dataset, connection, allow_shortcuts)
+                report = _publish((dataset, connection), folder, making._replace(gate=judged.rows))
+                return report._replace(remarks=judged.remarks)
         finally:
             os.close(descriptor)
     except (OSError, duckdb.Error) as error:
@@ -117,7 +119,7 @@ def _publish(source: tuple[Dataset, duckdb.DuckDBPyConnection], folder: Path, ma
     dataset, connection = source
     config = making.config
     versions = (STAGE, VERSION, COLUMNS[config.view][1])
-    outside = (texts_digest(), selecting_digest(making.selecting))
+    outside = (texts_digest(), selecting_digest(making.selecting), making.gate)
     key = digest_of(*versions, _hash(config), *outside, content_digest(connection))
     standing = standing_release(folder, key)
     if standing is not None and not _may_return(standing) and _is_known(dataset, config, key):
@@ -127,7 +129,7 @@ def _publish(source: tuple[Dataset, duckdb.DuckDBPyConnection], folder: Path, ma
     try:
         working.mkdir()
         built = _build(dataset, working, making, select_rows(dataset, connection, making.selecting))
-        write_texts(working, built, read_funnel(connection), config, key)
+        write_texts(working, built, (read_funnel(connection), making.gate), config, key)
         if _has_lineage(config):
             for manifest in dataset.manifests(STAGE):
                 dataset.retract(manifest)

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from pipelines.publish_rows import Funnel
 from pipelines.publish_shards import ReleaseFile
+from pipelines.release_gate import GateRow
 from schemas.drop import Drop
 from stages.publish import Accepted, PublishConfig, View, tier_of
 
@@ -64,6 +65,7 @@ class Card(NamedTuple):
 
     files: Sequence[ReleaseFile]
     funnel: Funnel
+    gate: Sequence[GateRow]
     tally: Tally
     drops: Sequence[Drop]
     """Of publishing itself."""
@@ -110,6 +112,11 @@ def _body(card: Card) -> str:
         _table("Answers", ("answer", "questions"), sorted(tally.answers.items())),
         _table("Margins", ("weakest fact, cut-offs from its line", "questions"), _margins(tally.margins)),
         _table("Solve rates", ("model", "attempts", "solve rate", "questions"), _solved(tally)),
+        _table(
+            "Answered without the picture",
+            ("style", "hops", "shown", "questions", "right", "chance", "shortcut gate"),
+            card.gate,
+        ),
         _table("Licences of the pictures", ("as its source states it", "pictures"), _licences(tally.licences)),
         _USE,
         _MEASURED,
@@ -207,6 +214,7 @@ _MEASURED = """## How each number was measured
 | hops | operator applications that move attention, counted on the executed program |
 | luck | share of the wrong members of a hop's set that give the gold answer, the largest of any hop |
 | margin | distance of the weakest perceptual fact from its decision line, in units of its cut-off; 1 is the limit |
+| answered without the picture | correct attempts of a model that saw none; chance: always the most frequent answer |
 | solve rates | correct of the attempts that stated an answer, by exact match; unreadable attempts count for nothing |
 | people | their numbers as given, nobody having seen another's or the program's |
 

@@ -18,6 +18,7 @@ from pipelines.publish_croissant import croissant_of
 from pipelines.publish_forms import COLUMNS
 from pipelines.publish_rows import Funnel
 from pipelines.publish_shards import ReleaseFile
+from pipelines.release_gate import GateRow
 from schemas.drop import Drop, DropReason
 from schemas.manifest import UnitCount
 from stages.publish import Format, PublishConfig
@@ -42,6 +43,8 @@ class PublishReport(NamedTuple):
     dropped: Mapping[DropReason, int]
     up_to_date: bool
     """The release was there already and nothing was done."""
+    remarks: tuple[str, ...] = ()
+    """What the shortcut gate did not let pass and yet did not stop."""
 
 
 class Built(NamedTuple):
@@ -98,11 +101,13 @@ def texts_digest() -> str:
     return digest_of(*_code().values())
 
 
-def write_texts(folder: Path, built: Built, funnel: Funnel, config: PublishConfig, key: str) -> None:
+def write_texts(
+    folder: Path, built: Built, told: tuple[Funnel, Sequence[GateRow]], config: PublishConfig, key: str
+) -> None:
     """Writes everything but the rows: card, Croissant file, rewards, and the record that makes it a release."""
     for name, text in _code().items():
         write_atomically(folder / name, text.encode())
-    card = Card(built.files, funnel, built.tally, built.drops, config)
+    card = Card(built.files, *told, built.tally, built.drops, config)
     write_atomically(folder / CARD_FILE, render_card(card).encode())
     write_atomically(folder / CROISSANT_FILE, croissant_of(card).encode())
     if config.format is Format.LLAMAFACTORY:

@@ -5,7 +5,7 @@ made by code from a question that code has proved, so there is no doubt that it 
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from schemas.question import Question
 from stages.phrasing.nouns import number_word, plural_of, singular_of
@@ -13,7 +13,7 @@ from stages.reading.reader import split_sentences
 from stages.rubric import Boxes, Case, FaultKind, case_name
 from stages.scene_index import SceneIndex
 
-VERSION = 1
+VERSION = 2
 KINDS = (
     FaultKind.WRONG_ANSWER,
     FaultKind.DEAD_HOP,
@@ -31,17 +31,27 @@ def plant(question: Question, index: SceneIndex, kind: FaultKind, seed: int) -> 
     return _PLANTS[kind](question, index, rng)
 
 
-def plant_batch(questions: Sequence[Question], indexes: dict[str, SceneIndex], seed: int) -> tuple[Case, ...]:
-    """Returns one case per kind, each made of the first proved question of the batch that allows it."""
+def plant_batch(
+    questions: Sequence[Question], indexes: Mapping[str, SceneIndex], seed: int, count: int = len(KINDS)
+) -> tuple[Case, ...]:
+    """Returns ``count`` cases, or as many as can be made: of every kind in turn, each of another proved question."""
     proved = [question for question in questions if question.program]
-    cases = []
-    for number, kind in enumerate(KINDS):
-        turned = proved[number % len(proved) :] + proved[: number % len(proved)] if proved else []
-        planted = (plant(question, indexes[question.image_id], kind, seed) for question in turned)
-        found = next((case for case in planted if case is not None), None)
-        if found is not None:
-            cases.append(found)
-    return tuple(cases)
+    turns = [_planted(proved, number, indexes, seed) for number in range(len(KINDS))]
+    cases: list[Case] = []
+    while turns and len(cases) < count:
+        found = [(turn, next(turn, None)) for turn in turns]
+        cases += [case for _, case in found if case is not None]
+        turns = [turn for turn, case in found if case is not None]
+    return tuple(cases[:count])
+
+
+def _planted(proved: Sequence[Question], number: int, indexes: Mapping[str, SceneIndex], seed: int) -> Iterator[Case]:
+    """Yields the cases of one kind; each kind begins with another question."""
+    start = number % len(proved) if proved else 0
+    for question in (*proved[start:], *proved[:start]):
+        case = plant(question, indexes[question.image_id], KINDS[number], seed)
+        if case is not None:
+            yield case
 
 
 def _case(question: Question, kind: FaultKind, text: str, answer: int, hops: tuple[tuple[str, Boxes], ...]) -> Case:

@@ -1,13 +1,13 @@
 """Rubric: a model judges questions on the domain's axes, and planted defects judge the judge.
 
 In: questions, the canaries of their batch, and replies. Out: one verdict per question and axis, one calibration row per
-known case. A batch whose judge misses too many planted defects has no verdicts at all: a judge that passes everything
-passes nothing. Unsure, unreadable and contradictory answers are no verdict.
+known case. A judge is believed where the planted defects of the run, all together, rule out that it misses too many:
+one that passes everything passes nothing. A batch whose own are clearly worse has no verdicts. Unsure, unreadable and
+contradictory answers are no verdict.
 """
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -21,9 +21,10 @@ from schemas.record import Record
 from schemas.verdict import Outcome, Verdict
 from stages.asking import Wanted, make_request, whole
 from stages.domains import Domain
+from stages.intervals import wilson
 from stages.parsing.reply import Fault, Reply, Unreadable, read_reply
 
-VERSION = 1
+VERSION = 2
 CLEAN = "clean"
 
 Boxes = tuple[tuple[float, float, float, float], ...]
@@ -34,9 +35,11 @@ class RubricConfig(Record):
 
     enabled: bool = False
     batch: int = Field(default=20, ge=1, le=200)
-    """Questions judged together with one set of canaries."""
+    """Questions judged together with canaries of their own."""
+    canaries: int = Field(default=60, ge=0, le=1_000)
+    """Least planted defects of a run, where its questions allow so many; a batch has one of each kind in any case."""
     max_missed: float = Field(default=0.3, ge=0, le=1)
-    """Share of planted defects that a judge may miss before its batch counts for nothing."""
+    """Share of planted defects that a judge may miss: that it misses more has to be ruled out with 95% confidence."""
     allow_same_family: bool = False
     """Whether a judge of the generator's own family is allowed: it forgives its kin."""
     max_tokens: int = Field(default=1_200, ge=64)
@@ -215,16 +218,37 @@ def calibrate(
     return tuple(rows)
 
 
-def distrust(rows: Sequence[Calibration], config: RubricConfig) -> str:
-    """Returns why a batch's judge is not believed; nothing where it is."""
-    planted = [row for row in rows if row.kind != CLEAN]
-    if not planted:
+def distrust(batch: Sequence[Calibration], run: Sequence[Calibration], config: RubricConfig) -> str:
+    """Returns why a batch's judge is not believed; nothing where it is.
+
+    Args:
+        batch: the known cases of the batch: a judge that was fine elsewhere may have been exchanged since.
+        run: those of all batches together: five cases tell a good judge from a bad one about as well as a coin.
+        config: says how much may be missed.
+    """
+    here, everywhere = _planted(batch), _planted(run)
+    if not here:
         return "no defect could be planted in this batch"
-    missed = [row for row in planted if not row.caught]
-    if len(missed) > math.floor(config.max_missed * len(planted)):
-        kinds = ", ".join(sorted({row.kind for row in missed}))
-        return f"the judge missed {len(missed)} of {len(planted)} planted defects ({kinds})"
+    missed = [row for row in everywhere if not row.caught]
+    rate = wilson(len(missed), len(everywhere))
+    if rate.high > config.max_missed:
+        return (
+            f"the judge missed {len(missed)} of {len(everywhere)} planted defects ({_kinds(missed)}): "
+            f"up to {rate.high:.0%} of all, and {config.max_missed:.0%} are allowed"
+        )
+    missed = [row for row in here if not row.caught]
+    if wilson(len(missed), len(here)).low > config.max_missed:
+        return f"the judge missed {len(missed)} of {len(here)} planted defects of this batch ({_kinds(missed)})"
     return ""
+
+
+def _planted(rows: Sequence[Calibration]) -> list[Calibration]:
+    """Returns the planted cases, each once: asked again in another batch it says nothing new."""
+    return list({row.case_id: row for row in rows if row.kind != CLEAN}.values())
+
+
+def _kinds(rows: Sequence[Calibration]) -> str:
+    return ", ".join(sorted({row.kind for row in rows})) or "none"
 
 
 def verdicts_of(

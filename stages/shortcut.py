@@ -3,7 +3,7 @@
 In: rollouts that saw no picture, with what is known of their questions. Out: one audit per style and hop count, and per
 view. Chance is what always giving the most frequent answer of the group earns. A group fails where even the lower
 bound of its accuracy is above chance plus the tolerance, passes where the upper bound is not above it, and in between
-there is no verdict: too few attempts to tell, which is not a pass.
+there is no verdict, which is not a pass: too few questions to tell, or enough of them and still no telling.
 
 Attempts at one question are not independent; intervals are those of as many independent questions as carry the same
 information (the design effect of clusters), so ten attempts at each of fifty questions are not five hundred facts.
@@ -12,6 +12,7 @@ information (the design effect of clusters), so ten attempts at each of fifty qu
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from typing import NamedTuple
 
 from pydantic import Field
@@ -30,7 +31,7 @@ class ShortcutConfig(Record):
     """When a corpus leaks."""
 
     enabled: bool = False
-    tolerance: float = Field(default=0.02, ge=0, le=1)
+    tolerance: float = Field(default=0.02, gt=0, le=1)
     """How far above chance accuracy without the picture may be."""
     min_questions: int = Field(default=30, ge=1)
     """Smaller groups are looked at together with the other hop counts of their style only."""
@@ -61,13 +62,46 @@ def audit(attempts: Iterable[Attempted], config: ShortcutConfig) -> tuple[Audit,
     return tuple(rows)
 
 
-def release_fault(audits: Iterable[Audit]) -> str:
-    """Returns why a corpus may not be released; nothing where no group fails."""
-    failed = [row for row in audits if row.outcome is Outcome.FAIL]
-    return "; ".join(
-        f"{row.style}{f', {row.hop_count} hops' if row.hop_count else ''}, {row.view.value}: {row.accuracy:.2f} right "
-        f"without the picture ({row.low:.2f} to {row.high:.2f}), chance {row.chance:.2f}"
-        for row in failed
+class Gate(StrEnum):
+    """What an audit means for a release."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNTOLD = "cannot be told"
+    """Enough questions to tell, and no verdict: that stops a release as a failure does."""
+    TOO_FEW = "not judged, too few questions"
+    """So few that not even a group without any leak would pass; a release says so and goes out."""
+
+
+def gate_of(row: Audit, config: ShortcutConfig) -> Gate:
+    """Returns what an audit means for a release."""
+    if row.outcome is Outcome.NO_VERDICT:
+        return Gate.UNTOLD if row.questions >= questions_needed(row.chance, config) else Gate.TOO_FEW
+    return Gate.PASSED if row.outcome is Outcome.PASS else Gate.FAILED
+
+
+def questions_needed(chance: float, config: ShortcutConfig) -> int:
+    """Returns how many questions, tried once each, a group needs to pass if it is answered exactly at chance.
+
+    It is where the upper end of Wilson's interval around chance meets chance plus the tolerance.
+    """
+    limit = min(1.0, chance + config.tolerance)
+    return max(1, math.ceil(Z95**2 * limit * (1 - limit) / config.tolerance**2))
+
+
+def release_fault(audits: Iterable[Audit], config: ShortcutConfig) -> str:
+    """Returns why a corpus may not be released; nothing where no group fails, and none that could be told is untold."""
+    standing = ((row, gate_of(row, config)) for row in audits)
+    return "; ".join(f"{gate.value}: {audit_text(row)}" for row, gate in standing if gate in (Gate.FAILED, Gate.UNTOLD))
+
+
+def audit_text(row: Audit) -> str:
+    """Returns one audit in words."""
+    group = f"{row.style}{f', {row.hop_count} hops' if row.hop_count else ''}, {row.view.value}"
+    unread = f", {row.unscored} of {row.attempts} attempts unreadable" if row.unscored else ""
+    return (
+        f"{group}: {row.accuracy:.2f} right without the picture ({row.low:.2f} to {row.high:.2f}), "
+        f"chance {row.chance:.2f}, {row.questions} questions{unread}"
     )
 
 

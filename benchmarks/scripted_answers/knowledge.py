@@ -52,7 +52,7 @@ class Understood(NamedTuple):
     """A thing is established and never used."""
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=16_384)
 def understand(scene: Scene, text: str) -> Understood:
     """Returns what a question says of the scene and what is true of it."""
     program = read_question(plain(text), lexicon_of(scene))

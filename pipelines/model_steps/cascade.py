@@ -4,9 +4,11 @@ check (code) -> blind (text only) -> solve (pictures) -> rubric (a judge). Each 
 verdict of every step before it and failed none, so in and out add up from step to step.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
+from typing import NamedTuple
 
 from pipelines.asking import Asker
 from pipelines.domains import domain_of
@@ -22,7 +24,7 @@ from schemas.rollout import Rollout, View
 from schemas.scene import Scene
 from schemas.verdict import Outcome as Said
 from schemas.verdict import Verdict
-from stages.canaries import plant_batch
+from stages.canaries import KINDS, plant_batch
 from stages.judge import judge as judge_questions
 from stages.parsing.reply import Unreadable
 from stages.rubric import CLEAN, Case, Judgement, ask_judge, calibrate, case_of, distrust, read_judge, verdicts_of
@@ -181,39 +183,38 @@ def _verdict_drop(stage: str, verdict: Verdict, reason: DropReason) -> Drop:
     return Drop(stage=stage, id=verdict.question_id, parent_id=verdict.image_id, reason=reason, detail=verdict.reason)
 
 
+class _Batch(NamedTuple):
+    """Questions that were judged together, with the known cases among them."""
+
+    members: Sequence[Question]
+    cases: Sequence[Case]
+    """Those of the members first, in their order."""
+    said: Mapping[str, Judgement | Unreadable]
+    silent: Set[str]
+    """Cases that an outage kept from being judged."""
+    known: Sequence[Calibration]
+
+
 def rubric(job: Job) -> Outcome:
     """Questions to a judge's verdicts on every axis, in batches that hold planted defects.
 
-    It sees all shards, so that who shares a batch does not depend on how the dataset was cut.
+    It sees all shards, so that who shares a batch does not depend on how the dataset was cut, and whether the judge is
+    believed is asked of all planted defects together.
     """
     ledger = Ledger(job.stage)
-    asker, domain, config = Asker(job, ledger), domain_of(job.config), job.config.rubric
+    asker = Asker(job, ledger)
     questions = survivors(job)
     ledger.take("questions", len(questions))
-    asked = {question.image_id for question in questions}
-    margins = job.config.synthesize.margins
-    scenes = {scene.image.image_id: scene for scene in scenes_of(job) if scene.image.image_id in asked}
+    batches = list(_judged(job, asker, questions))
+    known = [row for batch in batches for row in batch.known]
     verdicts: list[Verdict] = []
-    calibrations: list[Calibration] = []
-    model = asker.name(ModelRole.JUDGE)
-    for start in range(0, len(questions), config.batch):
-        members = questions[start : start + config.batch]
-        indexes = {one.image_id: SceneIndex(scenes[one.image_id], margins) for one in members}
-        planted = plant_batch(members, indexes, job.seed)
-        cases = [*(case_of(question) for question in members), *planted]
-        said, silent = _judge_cases(job, asker, cases)
-        proved = {one.question_id for one in members if one.program}
-        clean = [case._replace(kind=CLEAN) for case in cases if not case.kind and case.question_id in proved]
-        known = [case for case in (*planted, *clean) if case.case_id not in silent]
-        batch = f"{start // config.batch:05d}"
-        rows = calibrate(known, said, model, batch)
-        calibrations += rows
-        by = (model, distrust(rows, config))
-        for question, case in zip(members, cases, strict=False):
-            if case.case_id in silent:
+    for batch in batches:
+        by = (asker.name(ModelRole.JUDGE), distrust(batch.known, known, job.config.rubric))
+        for question, case in zip(batch.members, batch.cases, strict=False):
+            if case.case_id in batch.silent:
                 ledger.fail("questions")
                 continue
-            found = verdicts_of(question, said[case.case_id], domain, by)
+            found = verdicts_of(question, batch.said[case.case_id], domain_of(job.config), by)
             verdicts += found
             failed = [verdict for verdict in found if verdict.outcome is Said.FAIL]
             if failed:
@@ -221,7 +222,28 @@ def rubric(job: Job) -> Outcome:
             else:
                 ledger.keep("questions")
     replies = list(asker.replies.values())
-    return job.finish(ledger, {"verdicts": verdicts, "calibration": calibrations, "replies": replies})
+    return job.finish(ledger, {"verdicts": verdicts, "calibration": known, "replies": replies})
+
+
+def _judged(job: Job, asker: Asker, questions: Sequence[Question]) -> Iterator[_Batch]:
+    """Yields batches with what the judge said; one without proved questions has canaries made of others'."""
+    config, margins = job.config.rubric, job.config.synthesize.margins
+    asked = {question.image_id for question in questions}
+    scenes = {scene.image.image_id: scene for scene in scenes_of(job) if scene.image.image_id in asked}
+    starts = range(0, len(questions), config.batch)
+    wanted = max(len(KINDS), math.ceil(config.canaries / max(1, len(starts))))
+    proved = [question for question in questions if question.program]
+    for start in starts:
+        members = questions[start : start + config.batch]
+        sources = [question for question in members if question.program] or proved[:wanted]
+        indexes = {one.image_id: SceneIndex(scenes[one.image_id], margins) for one in sources}
+        planted = plant_batch(sources, indexes, job.seed, wanted)
+        cases = [*(case_of(question) for question in members), *planted]
+        said, silent = _judge_cases(job, asker, cases)
+        clean = [case._replace(kind=CLEAN) for case, one in zip(cases, members, strict=False) if one.program]
+        known = [case for case in (*planted, *clean) if case.case_id not in silent]
+        rows = calibrate(known, said, asker.name(ModelRole.JUDGE), f"{start // config.batch:05d}")
+        yield _Batch(members, cases, said, silent, rows)
 
 
 def _judge_cases(job: Job, asker: Asker, cases: Sequence[Case]) -> tuple[dict[str, Judgement | Unreadable], set[str]]:

@@ -82,13 +82,13 @@ def write_pictures(dataset: Dataset, image_ids: Iterable[str], folder: Path) -> 
     """
     wanted = set(image_ids)
     names, problems = {}, {}
+    there = {path.stem: path.name for path in folder.iterdir()}
     source = dataset.root / dataset.info.source
     for image in dataset.records("images", Image):
         if image.image_id not in wanted:
             continue
-        standing = next(folder.glob(f"{image.image_id}.*"), None)
-        if standing is not None:
-            names[image.image_id] = standing.name
+        if image.image_id in there:
+            names[image.image_id] = there[image.image_id]
             continue
         try:
             picture = embed((source / image.uri).read_bytes(), image)

@@ -25,6 +25,8 @@ class PeopleConfig(Record):
     """Share of an annotator's tasks that are gold."""
     gold: str | None = None
     """Folder of a dataset of rendered scenes, where gold comes from."""
+    pictures: str | None = None
+    """``s3://BUCKET/FOLDER`` where annotators' pictures lie; None for the server's own machine."""
     seed: int = 0
 
 

@@ -4,7 +4,7 @@ Every function here may be killed at any moment and called again.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +14,18 @@ from annotation.errors import LabelStudioError
 from annotation.journal import Assignment, Candidate, Journal, Problem, Triage, open_journal
 from annotation.pull import Pulled, pull
 from annotation.push import Place, Pushed, push
-from annotation.to_label_studio import local_image, task_key
+from annotation.to_label_studio import (
+    Storage,
+    bucket_image,
+    bucket_storage,
+    local_image,
+    local_storage,
+    task_key,
+)
 from annotation.workplace import Annotator, Workplace
+from pipelines.bucket import BucketPath
+from pipelines.bucket import place as place_of
+from pipelines.errors import UserError
 from pipelines.people.candidates import find_candidates, find_gold, share_of, write_pictures
 from pipelines.people.config import FOLDER, PeopleConfig, change_config, read_config
 from pipelines.people.learn import MODELS, current_model, priorities, triage
@@ -200,7 +210,7 @@ def _place(session: Session, config: PeopleConfig) -> tuple[Place, int]:
     meant = journal.assignments(state="meant")
     names: dict[str, str] = {}
     problems: dict[str, str] = {}
-    folder = session.workplace.media.resolve() / journal.identity
+    folder, storage, address = _pictures(session, config)
     folder.mkdir(parents=True, exist_ok=True)
     for dataset, gold in _sources(session.dataset, config):
         images = {
@@ -209,7 +219,10 @@ def _place(session: Session, config: PeopleConfig) -> tuple[Place, int]:
             if (candidates[a.question_id].purpose == Purpose.GOLD) == gold
         }
         if images:
-            found, wrong = write_pictures(dataset, images, folder)
+            try:
+                found, wrong = write_pictures(dataset, images, folder)
+            except OSError as error:
+                raise UserError(f"pictures cannot be written to {folder}: {error}") from error
             names |= found
             problems |= wrong
     lost = [a for a in meant if candidates[a.question_id].picture not in names]
@@ -218,11 +231,22 @@ def _place(session: Session, config: PeopleConfig) -> tuple[Place, int]:
         detail = f"question {assignment.question_id} is not asked: {problems.get(picture, 'its picture is gone')}"
         journal.add_problem(Problem("no picture", "", "", detail))
     journal.mark("gone", [(assignment.key, None) for assignment in lost])
-    identity = journal.identity
-    place = Place(
-        session.dataset.root.resolve().name, str(folder), lambda picture: local_image(identity, names[picture])
-    )
+    place = Place(session.dataset.root.resolve().name, storage, lambda picture: address(names[picture]))
     return place, len({assignment.question_id for assignment in lost})
+
+
+def _pictures(session: Session, config: PeopleConfig) -> tuple[Path, Storage, Callable[[str], str]]:
+    """Returns where pictures are written, how the server is told of it, and the address of a picture by its name."""
+    identity = session.journal.identity
+    if config.pictures is None:
+        folder = session.workplace.media.resolve() / identity
+        return folder, local_storage(folder), lambda name: local_image(identity, name)
+    folder = place_of(config.pictures)
+    if not isinstance(folder, BucketPath):
+        raise UserError(f"--pictures is {config.pictures!r}; write s3://BUCKET/FOLDER")
+    own = folder / identity
+    bucket, prefix = own.bucket, own.key
+    return own, bucket_storage(bucket, prefix), lambda name: bucket_image(bucket, prefix, name)
 
 
 def _sources(dataset: Dataset, config: PeopleConfig) -> Sequence[tuple[Dataset, bool]]:

@@ -7,6 +7,7 @@ import pytest
 
 from annotation.client import Client
 from annotation.push import Place, ensure_project
+from annotation.to_label_studio import local_storage
 from annotation.workplace import Workplace
 from tests.annotation.solver import Solver, valid
 
@@ -19,7 +20,7 @@ def two(workplace: Workplace, journal):
     ann, bea = workplace.read_team()[:2]
     folder = workplace.media / "gate"
     folder.mkdir(exist_ok=True)
-    place = Place("gate", str(folder.resolve()), lambda name: f"/data/local-files/?d=gate/{name}")
+    place = Place("gate", local_storage(folder.resolve()), lambda name: f"/data/local-files/?d=gate/{name}")
     found = {}
     with Client(workplace.connection()) as client:
         for person in (ann, bea):

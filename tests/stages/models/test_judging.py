@@ -1,6 +1,7 @@
 """Solvers and judges: three outcomes, sequential attempts, planted defects that judge the judge."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.scripted_answers.judging import find_fault
+from schemas.calibration import Calibration
 from schemas.model_reply import ErrorKind, ModelReply
 from schemas.model_request import ModelRole
 from schemas.rollout import Rollout, Scored, View
@@ -176,19 +178,53 @@ def judged(case: Case, verdict: str, fault: str = "none", score: int = 95) -> Ju
     return read_judge(json.dumps({"case": case.case_id, "own_answer": case.answer, "axes": rows}), case, GENERAL)
 
 
+def calibrated(cases: Sequence[Case], missed: int) -> tuple[Calibration, ...]:
+    """What is known of a judge that misses the first so many of these defects."""
+    said = {
+        case.case_id: judged(case, "pass") if number < missed else judged(case, "fail", "ambiguous", 10)
+        for number, case in enumerate(cases)
+    }
+    return calibrate(cases, said, "arbiter", "0")
+
+
 def test_a_judge_that_passes_planted_defects_passes_nothing() -> None:
     members = [question for _, question in CASES[:5]]
     planted = plant_batch(members, INDEXES, 0)
     assert [case.kind for case in planted] == [kind.value for kind in KINDS]
-    agreeing = {case.case_id: judged(case, "pass") for case in planted}
-    rows = calibrate(planted, agreeing, "arbiter", "0")
-    doubt = distrust(rows, RUBRIC)
+    rows = calibrated(planted, missed=5)
+    doubt = distrust(rows, rows, RUBRIC)
     assert "missed 5 of 5" in doubt and not any(row.caught for row in rows)
     found = verdicts_of(members[0], judged(case_of(members[0]), "pass"), GENERAL, ("arbiter", doubt))
     assert {verdict.outcome for verdict in found} == {Outcome.NO_VERDICT}
-    strict = {case.case_id: judged(case, "fail", "ambiguous", 10) for case in planted}
-    assert distrust(calibrate(planted, strict, "arbiter", "0"), RUBRIC) == ""
-    assert distrust((), RUBRIC) == "no defect could be planted in this batch"
+    assert distrust((), (), RUBRIC) == "no defect could be planted in this batch"
+
+
+PLANTED = plant_batch([question for _, question in CASES], INDEXES, 0, 60)
+
+
+@pytest.mark.parametrize(("missed", "believed"), [(0, True), (6, True), (11, True), (12, False), (30, False)])
+def test_a_judge_is_believed_where_missing_too_many_is_ruled_out(missed: int, believed: bool) -> None:
+    run = calibrated(PLANTED, missed)
+    assert len(run) == 60
+    assert (distrust(run[-5:], run, RUBRIC) == "") == believed
+    twice = [*run, *(row.model_copy(update={"batch": "1"}) for row in run)]
+    assert distrust(run[-5:], twice, RUBRIC) == distrust(run[-5:], run, RUBRIC), "the same asked again says nothing new"
+
+
+def test_five_cases_without_a_miss_prove_nothing_and_a_batch_far_worse_than_the_run_is_not_believed() -> None:
+    few = calibrated(PLANTED[:5], 0)
+    assert "up to 43%" in distrust(few, few, RUBRIC)
+    run = calibrated(PLANTED, 4)
+    assert "4 of 4 planted defects of this batch" in distrust(run[:4], run, RUBRIC)
+    assert distrust(run[:8], run, RUBRIC) == "" == distrust(run[4:], run, RUBRIC)
+
+
+def test_more_canaries_are_of_every_kind_in_turn_and_of_other_questions() -> None:
+    assert len({case.case_id for case in PLANTED}) == 60
+    kinds = Counter(case.kind for case in PLANTED)
+    assert set(kinds) == {kind.value for kind in KINDS} and max(kinds.values()) - min(kinds.values()) <= 1
+    few = plant_batch([CASES[0][1]], INDEXES, 0, 60)
+    assert 3 <= len(few) <= len(KINDS) and plant_batch([], INDEXES, 0, 60) == ()
 
 
 def test_silence_about_a_planted_defect_is_no_catch_and_about_a_clean_case_no_alarm() -> None:

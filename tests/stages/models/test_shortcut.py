@@ -12,7 +12,17 @@ from schemas.audit import Audit
 from schemas.rollout import Scored, View
 from schemas.verdict import Outcome
 from stages.intervals import wilson
-from stages.shortcut import Attempted, ShortcutConfig, audit, clustered, release_fault
+from stages.shortcut import (
+    Attempted,
+    Gate,
+    ShortcutConfig,
+    _wilson,
+    audit,
+    clustered,
+    gate_of,
+    questions_needed,
+    release_fault,
+)
 from tests.stages.models.questions import questions, scenes
 
 QUESTIONS = 400
@@ -45,7 +55,7 @@ def test_a_corpus_with_give_aways_of_all_seven_kinds_fails() -> None:
     rows = audit(attempts(0.3), CONFIG)
     assert {row.hop_count: row.outcome for row in rows} == {0: Outcome.FAIL, 3: Outcome.FAIL, 4: Outcome.FAIL}
     assert whole(rows).low > whole(rows).chance + CONFIG.tolerance
-    fault = release_fault(rows)
+    fault = release_fault(rows, CONFIG)
     assert "right without the picture" in fault and "3 hops" in fault
 
 
@@ -59,7 +69,7 @@ def test_a_clean_corpus_passes_and_shows_its_interval() -> None:
     found = whole(rows)
     assert found.outcome is Outcome.PASS
     assert found.low < found.chance < found.high <= found.chance + 0.05
-    assert release_fault(rows) == ""
+    assert release_fault(rows, CONFIG) == ""
 
 
 def test_too_few_attempts_are_no_verdict() -> None:
@@ -100,3 +110,25 @@ def test_wilson_as_published() -> None:
     assert wilson(0, 0) == (0.0, 0.0, 1.0, 0)
     with pytest.raises(ValueError, match="3 hits of 2"):
         wilson(3, 2)
+
+
+def test_what_could_be_told_and_is_not_stops_a_release_and_what_is_too_small_does_not() -> None:
+    small = whole(audit(attempts(0.0, count=40), CONFIG))
+    assert gate_of(small, CONFIG) is Gate.TOO_FEW and release_fault([small], CONFIG) == ""
+    wide = ShortcutConfig(enabled=True, tolerance=0.05)
+    needed = questions_needed(0.25, wide)
+    assert 322 < needed < 324  # z² 0.3 0.7 / 0.05²
+    unread = whole(audit([one._replace(outcome=Scored.UNSCORED) for one in attempts(0.0)], wide))
+    assert gate_of(unread, wide) is Gate.UNTOLD and "1600 of 1600 attempts unreadable" in release_fault([unread], wide)
+    at_chance = small.model_copy(update={"questions": needed, "chance": 0.25, "outcome": Outcome.NO_VERDICT})
+    assert gate_of(at_chance, wide) is Gate.UNTOLD
+    assert gate_of(at_chance.model_copy(update={"questions": needed - 1}), wide) is Gate.TOO_FEW
+
+
+@given(chance=st.floats(0, 0.9), tolerance=st.floats(0.01, 0.1))
+def test_with_the_questions_needed_a_group_at_chance_passes_and_with_fewer_it_does_not(
+    chance: float, tolerance: float
+) -> None:
+    needed = questions_needed(chance, ShortcutConfig(tolerance=tolerance))
+    assert _wilson(chance, needed, needed).high <= chance + tolerance + 1e-9
+    assert needed < 3 or _wilson(chance, needed - 2, needed).high > chance + tolerance - 1e-9
