@@ -1,6 +1,7 @@
 """Four annotators solve 60 questions over HTTP in a real Label Studio, from push to published rows."""
 
 import random
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -140,6 +141,11 @@ def test_sixty_candidates_from_push_to_published_rows(workplace: Workplace, data
     told = capsys.readouterr().out
     assert "Krippendorff" in told and "ann: " in told
     assert run_command(["verify", root]) == 0
+    assert run_command(["annotate", "learn", root]) == 0
+    learned = capsys.readouterr().out
+    decided = [int(number) for number in re.findall(r"(\d+) questions", learned)]
+    assert "reward model 1, adopted: the first" in learned and sum(decided) == WANTED
+    assert "accepts nothing unseen" in learned, "sixty labels cannot show an error of 1%"
 
 
 def test_nothing_on_the_server_gives_the_answer_away(workplace: Workplace, dataset: Dataset) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.models
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("profile", ["hopchain", "insight", "medgr2"])
+@pytest.mark.parametrize("profile", ["hopchain", "insight", "medgr2", "spatial"])
 def test_a_model_that_talks_nonsense_publishes_nothing_and_everything_is_accounted_for(
     profile, tiny_vlm, served_vlm, tiny_source, tmp_path
 ):
