@@ -23,7 +23,7 @@ import duckdb
 
 from pipelines.bucket import BucketPath
 from pipelines.catalog import connect
-from pipelines.errors import UserError
+from pipelines.errors import NothingToDoError, UserError
 from pipelines.ledger import Ledger
 from pipelines.opening import hold_worker_lock
 from pipelines.parts import digest_of
@@ -189,7 +189,8 @@ def _build(dataset: Dataset, folder: Path, making: Making, selection: Selection)
     shutil.rmtree(folder / "ranges", ignore_errors=True)
     if not files:
         dropped = ", ".join(f"{count} {reason}" for reason, count in Counter(d.reason for d in ledger.drops).items())
-        raise UserError(f"{dataset.root} has nothing to publish: {dropped or 'no question was accepted'}")
+        kind = UserError if dropped else NothingToDoError
+        raise kind(f"{dataset.root} has nothing to publish: {dropped or 'no question was accepted'}")
     return Built(files, tally, ledger.drops, ledger.close())
 
 

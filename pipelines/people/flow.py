@@ -11,7 +11,7 @@ from prefect import flow
 
 from annotation.errors import LabelStudioError
 from annotation.workplace import Workplace
-from pipelines.errors import UserError
+from pipelines.errors import NothingToDoError, UserError
 from pipelines.packages import assert_own_packages
 from pipelines.people.sync import open_session, pull_step, push_step
 from pipelines.people.tables import standings
@@ -32,6 +32,14 @@ def verify(out: str, data_dir: str, publish: bool = True) -> dict[str, Any]:
             pushed = push_step(session, {})
     except LabelStudioError as error:
         raise UserError(str(error)) from error
-    rows = sum(publish_dataset(Path(out)).rows.values()) if publish and pulled.changed else None
+    rows = _publish(Path(out)) if publish and pulled.changed else None
     states = {f"{purpose} {standing}": count for (purpose, standing), count in standings(pulled.decisions).items()}
     return {"answers": pulled.pulled.versions, "sent": pushed.pushed.sent, "rows": rows, **states}
+
+
+def _publish(root: Path) -> int:
+    """Returns how many rows are out; none while nothing is confirmed."""
+    try:
+        return sum(publish_dataset(root).rows.values())
+    except NothingToDoError:
+        return 0

@@ -22,6 +22,13 @@ def make_dataset(folder: Path, pictures: int, seed: int = 3) -> Dataset:
     return Dataset(produce_plain(options).root)
 
 
+def make_scenes(folder: Path, count: int, seed: int = 2, **render: int) -> Dataset:
+    """Returns a dataset of rendered scenes, with about one accepted question per scene."""
+    sections = {"synthesize": {"per_image": 2, "oversample": 1.0}, "route": {"min_support": 1}, "render": render}
+    options = RunOptions(out=folder / "scenes", config=parse_config(sections, "test"), limit=count, seed=seed)
+    return Dataset(produce_plain(options).root)
+
+
 def reroute(dataset: Dataset, routes: Mapping[str, str]) -> None:
     """Makes routing have decided otherwise about some questions."""
     (manifest,) = dataset.manifests("route")

@@ -13,12 +13,9 @@ from annotation.journal import open_journal
 from annotation.server import Serving, serve
 from annotation.workplace import TOKEN_VARIABLE, Workplace
 from pipelines.cli import run_command
-from pipelines.config import parse_config
-from pipelines.options import RunOptions
 from pipelines.people.config import FOLDER
-from pipelines.produce import produce_plain
 from tests.annotation.solver import Solver, valid
-from tests.annotation.sources import make_dataset
+from tests.annotation.sources import make_dataset, make_scenes
 from tests.pipelines.s3_server import BUCKET, ENVIRONMENT, Faults, s3_server
 
 pytestmark = [
@@ -48,9 +45,7 @@ def foreign(environment: Environment, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="module")
 def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset of rendered scenes, whose answers are exact."""
-    small = {"render": {"width": 256, "height": 192, "oversampling": 1}, "route": {"min_support": 1}}
-    config = parse_config({**small, "synthesize": {"per_image": 2, "oversample": 1.0}}, "test")
-    return produce_plain(RunOptions(tmp_path_factory.mktemp("gold") / "scenes", config, limit=6)).root
+    return make_scenes(tmp_path_factory.mktemp("gold"), 6, width=256, height=192, oversampling=1).root
 
 
 def test_pictures_are_signed_gold_is_mixed_in_and_care_is_measured(

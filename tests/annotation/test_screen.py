@@ -10,7 +10,7 @@ from annotation.workplace import Workplace
 from pipelines.people.sync import open_session, push_step
 from tests.annotation.chromium import CONTROL, Browser, open_browser, program
 from tests.annotation.solver import Solver, valid
-from tests.annotation.sources import make_dataset, reroute
+from tests.annotation.sources import make_scenes, reroute
 
 pytestmark = [
     pytest.mark.xdist_group("label-studio"),
@@ -24,8 +24,9 @@ SECRET = 987654321
 @pytest.fixture(scope="module")
 def asked(workplace: Workplace, tmp_path_factory):
     """Seven questions in front of one annotator; another has answered with a number that nobody else would give."""
-    dataset = make_dataset(tmp_path_factory.mktemp("screen"), 8, seed=9)
+    dataset = make_scenes(tmp_path_factory.mktemp("screen"), 8)
     names = sorted(row["question_id"] for row in dataset.read("decisions").to_pylist())
+    assert len(names) >= 7
     reroute(dataset, dict.fromkeys(names, "drop") | dict.fromkeys(names[:7], "accept"))
     with open_session(dataset.root, workplace) as session:
         push_step(session, {"audit": 1.0, "dispatch.queue": 50})
@@ -88,7 +89,7 @@ def test_five_tasks_by_keyboard_one_skipped_one_ambiguous(asked, workplace: Work
             browser.type(str(number))
             if number == 12:
                 assert browser.evaluate("document.documentElement.scrollHeight <= innerHeight")
-                browser.wait("[...document.images].every(image => image.complete)")
+                browser.wait("[...document.images].some(image => image.naturalWidth === 512)")
                 browser.screenshot(tmp_path / "labelling.png")
             browser.press("Enter")
         wait_ready(browser, 6)

@@ -33,6 +33,7 @@ from pipelines.schedule import Clock, Plan, parameters, serve
 from pipelines.store import Dataset
 from schemas.run import RunState
 from tests.pipelines.tables_of import tables_of
+from tests.release_makers import make_dataset, make_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600)]
 
@@ -166,3 +167,11 @@ def test_a_tick_that_finds_another_run_is_skipped(watched: RunOptions) -> None:
         state = _unless_busy(str(watched.out), work)
         assert (state.name, state.type.value) == ("Skipped", "COMPLETED")
     assert _unless_busy(str(watched.out), work)["new"] > 0
+
+
+def test_a_tick_that_has_nothing_to_publish_yet_is_no_failure(tmp_path: Path) -> None:
+    from pipelines.scheduled import publish
+
+    dataset = make_dataset(tmp_path, make_files(1), per_image=0)
+    state = publish.fn(str(dataset.root))
+    assert (state.name, state.type.value) == ("NothingToDo", "COMPLETED") and "nothing to publish" in state.message
