@@ -20,9 +20,10 @@ from pathlib import Path
 from benchmarks.memory_child import SECTIONS
 from pipelines.config import parse_config
 from pipelines.options import RunOptions
-from pipelines.prefect_server import FULL, _answers, _free_port
+from pipelines.prefect_server import FULL, _free_port
 from pipelines.produce import produce_plain
 from pipelines.run_log import read_runs
+from pipelines.server_watch import answers
 from pipelines.store import Dataset
 from pipelines.verify import verify_dataset
 from tests.pipelines.tables_of import tables_of
@@ -64,7 +65,7 @@ class Stage:
                 [sys.executable, "-m", "pipelines.prefect_server", str(self.port)],
                 stdin=subprocess.PIPE, stdout=log, stderr=log, env=environ,
             )  # fmt: skip
-        self.until(lambda: _answers(self.url), "server")
+        self.until(lambda: answers(self.url), "server")
 
     def start_worker(self) -> None:
         """Starts `hopyard schedule`; runs are asked for by hand, so that no round waits for the clock."""

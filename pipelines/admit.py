@@ -38,18 +38,29 @@ def admit(job: Job) -> Outcome:
 
 
 def _find_duplicates(job: Job, engine: duckdb.DuckDBPyConnection) -> None:
-    """Creates the table ``duplicates(filename, uri, image_id, winner)``."""
+    """Creates the table ``duplicates(filename, uri, image_id, winner)``.
+
+    Which ids there are twice is found first, so that nothing else of all the files is in memory.
+    """
     files = job.paths("ingest/files")
     stated = job.paths("annotate-import/source_annotations")
     engine.register("no_files", TABLES["files"].schema.append(pa.field("filename", pa.string())).empty_table())
     engine.register("no_annotations", TABLES["source_annotations"].schema.empty_table())
     engine.execute(
         f"""
+        create table same as select filename, uri, image_id from {parquet_source(files, filename=True) or "no_files"}
+        where image_id in (
+            select image_id from {parquet_source(files) or "no_files"} group by image_id having count(*) > 1
+        )
+        """
+    )
+    engine.execute(
+        f"""
         create table duplicates as
-        with known as (
-            select filename, uri, image_id, uri in (select uri from {parquet_source(stated) or "no_annotations"}) stated
-            from {parquet_source(files, filename=True) or "no_files"}
+        with stated as (
+            select uri from {parquet_source(stated) or "no_annotations"} where uri in (select uri from same)
         ),
+        known as (select filename, uri, image_id, uri in (from stated) stated from same),
         winners as (
             select image_id, arg_min(uri, struct_pack(unstated := not stated, uri := uri)) winner from known
             group by image_id having count(*) > 1

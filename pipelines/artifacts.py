@@ -1,13 +1,13 @@
 """What a run shows in Prefect's pages: progress while it works, then funnel, yield and cost per stage; and events.
 
-Pages are for people: nothing here is read back, and a server that refuses an artifact does not fail the run.
+Pages are for people: nothing here is read back, and a server that refuses an artifact does not fail the run. One that
+is gone is told nothing: each request would be repeated for a minute, and a run tells thousands of things.
 """
 
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,25 @@ from prefect.artifacts import (
 )
 from prefect.client.orchestration import get_client
 from prefect.events import emit_event
+from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Crashed
 
 from pipelines.bucket import BucketPath
 from pipelines.funnel import HEADINGS, funnel_rows, yield_lines
 from pipelines.produce import RunResult
 from pipelines.run_log import crash_text
+from pipelines.server_watch import server_is_there
+from pipelines.settings import settings
 from pipelines.steps import STEPS
 from schemas.manifest import ShardManifest
-from schemas.run import RunRecord
+from schemas.run import RunRecord, RunState
 
 REPORT_FILES = ("report/index.html", "report.html")
 """Where `hopyard report` writes, below the dataset."""
 _UPDATE_SECONDS = 2.0
+_RESTART_SECONDS = 30.0
+"""How long a run that is done waits for a server that is being restarted."""
+_HASTY = {PREFECT_CLIENT_MAX_RETRIES: 1, PREFECT_API_REQUEST_TIMEOUT: 20.0}
 _LOG = logging.getLogger(__name__)
 
 
@@ -70,16 +76,18 @@ class ProgressArtifact:
     def _show(self, stage: str) -> None:
         self._last = time.monotonic()
         share = round(100 * (self._begun + min(self._done / self._total, 1)) / len(STEPS), 1)
-        with _harmless("progress"):
-            if self._id is None:
-                made: Any = create_progress_artifact(share, key=self._key, description="Steps of the factory")
-                self._id = made
-            else:
-                update_progress_artifact(self._id, share, description=f"now: {stage}")
+        if self._id is None:
+            self._id = _tell(
+                "progress", partial(create_progress_artifact, share, self._key, description="Steps of the factory")
+            )
+        else:
+            _tell("progress", partial(update_progress_artifact, self._id, share, description=f"now: {stage}"))
 
 
 def tell_result(result: RunResult) -> None:
     """Shows the funnel, the yields and the costs of a run, links its report, and emits an event."""
+    if not server_is_there(min(_RESTART_SECONDS, settings().server_patience)):
+        return
     name = slug(result.root)
     rows = [dict(zip(HEADINGS, row, strict=True)) for row in funnel_rows(result.manifests)]
     title = f"{result.root}: what went in, was kept, dropped and why"
@@ -91,8 +99,7 @@ def tell_result(result: RunResult) -> None:
     if report is not None:
         makers.append(partial(create_link_artifact, report, link_text="report", key=f"report-{name}"))
     for make in makers:
-        with _harmless("artifact"):
-            make()
+        _tell("artifact", make)
     facts = {"new": result.new, "failed": result.failed, "seconds": round(result.seconds, 1)}
     emit("finished", result.root, facts)
 
@@ -114,28 +121,31 @@ def yield_text(result: RunResult) -> str:
 
 
 def tell_crash(root: Path, record: RunRecord) -> None:
-    """Explains a run that vanished: on its own page if the server still thinks that it runs, and as an event."""
+    """Explains a run that vanished: on its own page if the server still thinks that it runs, and as an event.
+
+    For who holds the dataset: a record that says running is then of a run that vanished; others are passed over.
+    """
+    if record.state is not RunState.RUNNING:
+        return
     text = crash_text(record)
-    with _harmless("crash"):
-        create_markdown_artifact(text, key=f"crash-{slug(root)}", description=f"{root}: a run crashed")
+    description = f"{root}: a run crashed"
+    _tell("crash", partial(create_markdown_artifact, text, key=f"crash-{slug(root)}", description=description))
     if record.flow_run is not None:
-        with _harmless("crash"), get_client(sync_client=True) as client:
-            client.set_flow_run_state(UUID(record.flow_run), Crashed(message=text), force=True)
+        _tell("crash", partial(_set_crashed, UUID(record.flow_run), text))
     emit("crashed", root, {"run": record.run_id, "stage": record.stage or "", "explanation": text})
 
 
 def tell_link(root: Path, report: Path) -> None:
     """Links a report that was just written."""
-    with _harmless("link"):
-        create_link_artifact(report.resolve().as_uri(), link_text="report", key=f"report-{slug(root)}")
+    address = report.resolve().as_uri()
+    _tell("link", partial(create_link_artifact, address, link_text="report", key=f"report-{slug(root)}"))
     emit("reported", root, {"report": str(report)})
 
 
 def emit(what: str, root: Path, facts: dict[str, Any]) -> None:
     """Emits the event ``hopyard.run.WHAT`` about a dataset; automations of Prefect can act on it."""
-    with _harmless("event"):
-        resource = {"prefect.resource.id": f"hopyard.dataset.{slug(root)}", "prefect.resource.name": str(root)}
-        emit_event(f"hopyard.run.{what}", resource, payload={"dataset": str(root), **facts})
+    resource = {"prefect.resource.id": f"hopyard.dataset.{slug(root)}", "prefect.resource.name": str(root)}
+    _tell("event", partial(emit_event, f"hopyard.run.{what}", resource, payload={"dataset": str(root), **facts}))
 
 
 def _report_of(root: Path) -> str | None:
@@ -145,9 +155,18 @@ def _report_of(root: Path) -> str | None:
     return next((path.resolve().as_uri() for path in found), None)
 
 
-@contextmanager
-def _harmless(what: str) -> Iterator[None]:
+def _set_crashed(flow_run: UUID, text: str) -> None:
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(flow_run, Crashed(message=text), force=True)
+
+
+def _tell(what: str, act: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever Prefect returns
+    """Returns what telling the server something gives; None where it is gone or does not take it."""
+    if not server_is_there():
+        return None
     try:
-        yield
+        with temporary_settings(_HASTY):
+            return act()
     except Exception as error:  # noqa: BLE001 - the run's rows matter, its pages do not
         _LOG.warning("Prefect did not take the %s: %s", what, error)
+        return None

@@ -20,7 +20,8 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One object per line.")] = False,
 ) -> int:
     """Looks at everything a run leans on: exit code 1 if something is broken, with the command that mends it."""
-    from pipelines.doctor import State, default_patient, examine
+    from pipelines.doctor.check import State
+    from pipelines.doctor.examine import default_patient, examine
 
     broken = 0
     for check in examine(default_patient(folder, profile, label_studio)):

@@ -4,14 +4,17 @@ Nothing depends on Prefect's memory: what is committed stands in the dataset, re
 run that was killed goes on from the manifests.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
+from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
@@ -29,9 +32,10 @@ from pipelines.run_kinds import RunnerKind
 from pipelines.run_log import read_runs
 from pipelines.runners import Runner, RunnerChoice, open_runner
 from pipelines.segmenter_option import with_segmenter
+from pipelines.server_watch import end_with_server, server_is_there, working
+from pipelines.settings import settings
 from pipelines.steps import Step
 from schemas.manifest import ShardManifest
-from schemas.run import RunState
 
 AHEAD = 4
 """Tasks that are with Prefect at a time, per worker: enough that no worker waits, so few that memory stays flat."""
@@ -43,9 +47,20 @@ def process(stage: str, shard: int, job: Job, runner: Runner) -> ShardManifest:
     return runner.run(job)
 
 
+@dataclass
+class _End:
+    """How the work ended, whatever became of the flow around it."""
+
+    result: RunResult | None = None
+    error: Exception | None = None
+
+
 def run_flow(run: Run, runner: Runner, watcher: Watcher) -> RunResult:
-    """Runs the steps on an open dataset as one flow run and returns what was done."""
-    results: list[RunResult] = []
+    """Runs the steps on an open dataset as one flow run and returns what was done.
+
+    Where the server goes away meanwhile the work is done all the same, and the watcher hears of it.
+    """
+    end = _End()
     threads = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=runner.workers))
 
     def execute(step: Step, jobs: Sequence[Job]) -> Iterator[ShardManifest]:
@@ -68,14 +83,41 @@ def run_flow(run: Run, runner: Runner, watcher: Watcher) -> RunResult:
         context = FlowRunContext.get()
         flow_run = None if context is None or context.flow_run is None else str(context.flow_run.id)
         for record in read_runs(run.dataset.root):
-            if record.state is RunState.RUNNING:  # this process holds the dataset, so it cannot be
-                tell_crash(run.dataset.root, record)
+            tell_crash(run.dataset.root, record)
         progress = ProgressArtifact(run.dataset.root)
-        results.append(produce_steps(run._replace(flow_run=flow_run), execute, Several((watcher, progress))))
-        tell_result(results[0])
+        try:
+            with working():
+                end.result = produce_steps(run._replace(flow_run=flow_run), execute, Several((watcher, progress)))
+        except Exception as error:
+            end.error = error
+            raise
+        tell_result(end.result)
 
-    produce_dataset()
-    return results[0]
+    try:
+        produce_dataset()
+    except Exception as error:  # noqa: BLE001 - whatever Prefect raises; what is no want of a server is raised again
+        _forgive(error, end, watcher)
+    if end.result is not None:
+        return end.result
+    with working():
+        return produce_steps(run, lambda _, jobs: runner.run_all(jobs), watcher)
+
+
+def _forgive(error: Exception, end: _End, watcher: Watcher) -> None:
+    """Says that the server could not be told how the work ended, or that the work goes on without it.
+
+    Raises:
+        Exception: what the work raised, or what Prefect raised before it although its server is there.
+    """
+    if end.error is not None:
+        raise end.error  # and not that the server could not be told of it
+    if end.result is None and server_is_there():
+        raise error
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    if end.result is None:
+        watcher.say(f"the Prefect server is gone ({reason}); going on without it")
+    else:
+        watcher.say(f"the run is done, but the Prefect server could not be told ({reason})")
 
 
 @flow(name="produce", flow_run_name="produce {out}", persist_result=False, log_prints=False)
@@ -117,6 +159,11 @@ def produce(  # noqa: PLR0913 - the parameters of a deployment
         open_runner(options.runner, run.dataset.root, workers) as opened,
     ):
         result = run_flow(run, opened, watcher)
-    rows = sum(publish_dataset(options.out).rows.values()) if publish else 0
+    with working():
+        rows = sum(publish_dataset(options.out).rows.values()) if publish else 0
     done = {"new": result.new, "failed": result.failed, "seconds": result.seconds, "rows": rows}
     return {"dataset": str(result.root), **done}
+
+
+if os.environ.get("PREFECT__FLOW_RUN_ID") and PREFECT_API_URL.value():  # this process exists to run a deployment
+    end_with_server(PREFECT_API_URL.value(), settings().server_patience)

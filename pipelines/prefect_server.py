@@ -10,8 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from pathlib import Path
 from pipelines.bucket import BucketPath
 from pipelines.errors import UserError
 from pipelines.progress import Watcher
+from pipelines.server_watch import answers
 from pipelines.settings import settings
 
 STARTUP_SECONDS = 180.0
@@ -71,7 +70,7 @@ def prefect_api(home: Path, watcher: Watcher) -> Iterator[str]:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     url = os.environ.get("PREFECT_API_URL", "")
-    if url and _answers(url):
+    if url and answers(url):
         with _settings(url):
             yield url
         return
@@ -95,7 +94,7 @@ def full_api(home: Path, port: int, say: Callable[[str], object]) -> Iterator[st
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     for url in (os.environ.get("PREFECT_API_URL", ""), f"http://127.0.0.1:{port}/api"):
-        if url and _answers(url):
+        if url and answers(url):
             with _settings(url):
                 yield url
             return
@@ -152,20 +151,10 @@ def _own_server(home: Path, port: int, kind: Mapping[str, str]) -> Iterator[str]
 
 def _await(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     deadline = time.monotonic() + STARTUP_SECONDS
-    while not _answers(url):
+    while not answers(url):
         if process.poll() is not None or time.monotonic() > deadline:
             raise UserError(f"the temporary Prefect server did not start (see {log}); --no-server runs without one")
         time.sleep(0.1)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=3):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except (OSError, ValueError):
-        return False
 
 
 def _free_port() -> int:

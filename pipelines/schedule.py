@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pipelines.bucket import BucketPath
 from pipelines.errors import UserError
 from pipelines.prefect_server import full_api
+from pipelines.server_watch import answers
 from pipelines.settings import settings
 
 
@@ -50,7 +51,12 @@ def serve(plan: Plan, clock: Clock, port: int, say: Callable[[str], Any]) -> Non
             raise UserError("nothing is left to do by the clock: give at least one of --watch, --publish, --report")
         names = ", ".join(f"{deployment.flow_name}/{deployment.name}" for deployment in deployments)
         say(f"serving {names}; runs show at {url.removesuffix('/api')}")
-        prefect.serve(*deployments, pause_on_shutdown=False, print_starting_message=False, limit=4)
+        try:
+            prefect.serve(*deployments, pause_on_shutdown=False, print_starting_message=False, limit=4)
+        except Exception as error:
+            if answers(url):
+                raise
+            raise UserError(f"the Prefect server at {url} is gone; start it, then this again") from error
 
 
 def _deployment(plan: Plan, name: str, cron: str | None) -> Any:  # noqa: ANN401

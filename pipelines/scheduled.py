@@ -18,6 +18,7 @@ from pipelines.dataset_info import FILE_NAME
 from pipelines.errors import BusyError, NothingToDoError, UserError
 from pipelines.flow import produce
 from pipelines.publish import publish_dataset
+from pipelines.server_watch import working
 from pipelines.settings import settings
 
 
@@ -49,7 +50,8 @@ def publish(out: str) -> Any:  # noqa: ANN401 - a state, or what was done
 
     def work() -> dict[str, Any]:
         _check_begun(out)
-        report = publish_dataset(place(out))
+        with working():
+            report = publish_dataset(place(out))
         facts = {"rows": dict(report.rows), "up_to_date": report.up_to_date}
         emit("published", place(out), facts)
         return {"release": str(report.folder), **facts}
@@ -67,7 +69,8 @@ def report(out: str) -> Any:  # noqa: ANN401 - a state, or what was done
             from pipelines.report.write import write_report
         except ModuleNotFoundError as error:
             raise UserError(f"the report needs {error.name}: pip install 'hopyard[report]'") from error
-        path = write_report(place(out)).path
+        with working():
+            path = write_report(place(out)).path
         tell_link(place(out), path)
         return {"report": str(path)}
 

@@ -17,6 +17,8 @@ class Settings(BaseSettings):
     """Most memory the steps over a whole dataset use before they spill to disk."""
     query_memory: str = "2GB"
     """Most memory one query uses."""
+    server_patience: float = 120.0
+    """Seconds without an answer of the Prefect server after which a run by the clock that has nothing to do ends."""
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ from pipelines.packages import assert_own_packages
 from pipelines.people.sync import open_session, pull_step, push_step
 from pipelines.people.tables import standings
 from pipelines.publish import publish_dataset
+from pipelines.server_watch import working
 
 
 @flow(name="verify", persist_result=False, log_prints=False)
@@ -27,12 +28,13 @@ def verify(out: str, data_dir: str, publish: bool = True) -> dict[str, Any]:
     """
     assert_own_packages()
     try:
-        with open_session(Path(out), Workplace(Path(data_dir))) as session:
+        with working(), open_session(Path(out), Workplace(Path(data_dir))) as session:
             pulled = pull_step(session)
             pushed = push_step(session, {})
     except LabelStudioError as error:
         raise UserError(str(error)) from error
-    rows = _publish(Path(out)) if publish and pulled.changed else None
+    with working():
+        rows = _publish(Path(out)) if publish and pulled.changed else None
     states = {f"{purpose} {standing}": count for (purpose, standing), count in standings(pulled.decisions).items()}
     return {"answers": pulled.pulled.versions, "sent": pushed.pushed.sent, "rows": rows, **states}
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import cli, doctor
-from pipelines.doctor import Check, Patient, State, examine
+from pipelines import cli
+from pipelines.doctor import examine as examining
+from pipelines.doctor import machine, services
+from pipelines.doctor.check import Check, Patient, State
+from pipelines.doctor.examine import examine
 from pipelines.options import RunOptions
 from pipelines.produce import produce_plain
 from pipelines.run_log import RunLog, mark_crashed
@@ -25,7 +28,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment that asks for nothing that is not here. How full the disk of the tests is, is no defect."""
     for name in ("PREFECT_API_URL", "HOPYARD_LABEL_STUDIO_URL", "OTEL_EXPORTER_OTLP_ENDPOINT", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(doctor, "LEAST_FREE", 1)
+    monkeypatch.setattr(machine, "LEAST_FREE", 1)
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_each_broken_thing_is_named_with_its_cure(
     profile = tmp_path / "eyes.toml"
     profile.write_text("[synthesize]\nper_imag = 1\n")
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    monkeypatch.setattr(doctor, "LEAST_FREE", 1 << 60)
+    monkeypatch.setattr(machine, "LEAST_FREE", 1 << 60)
     monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0.1")
     broken = tmp_path / "bin"
     broken.mkdir()
@@ -101,14 +104,14 @@ def test_model_servers_that_are_away_or_refuse_the_key(
 ) -> None:
     servers = {"judge": {"urls": [f"{refusing_server}/v1", "http://127.0.0.1:9/v1"], "api_key_env": "JUDGE_KEY"}}
     monkeypatch.setenv("JUDGE_KEY", "planted-secret-key")
-    assert list(doctor._servers({"models": servers})) == [
+    assert list(services._servers({"models": servers})) == [
         (f"{refusing_server}/v1", "JUDGE_KEY"),
         ("http://127.0.0.1:9/v1", "JUDGE_KEY"),
     ]
     monkeypatch.setattr(
-        doctor, "_servers", lambda data: [(f"{refusing_server}/v1", "JUDGE_KEY"), ("http://127.0.0.1:9/v1", "K")]
+        services, "_servers", lambda data: [(f"{refusing_server}/v1", "JUDGE_KEY"), ("http://127.0.0.1:9/v1", "K")]
     )
-    refused, away = list(doctor._models(Patient(tmp_path)))
+    refused, away = list(services._models(Patient(tmp_path)))
     assert "refuses the key" in refused.found
     assert refused.mend == "export JUDGE_KEY=..."
     assert "curl http://127.0.0.1:9/v1/models" in away.mend
@@ -118,14 +121,14 @@ def test_model_servers_that_are_away_or_refuse_the_key(
 def test_a_disk_that_cannot_be_written_and_a_bucket_nobody_answers_for(
     healthy: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checks = {check.name: check for check in doctor._disk(Patient(Path("/proc/nowhere")))}
+    checks = {check.name: check for check in machine._disk(Patient(Path("/proc/nowhere")))}
     assert checks["output"].state is State.BROKEN
     assert "chown" in checks["output"].mend
     monkeypatch.setattr("pipelines.bucket_store.RETRIES", 0)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted-secret")
-    (check,) = doctor._bucket(Patient(Path("s3://nobody/there")))
+    (check,) = services._bucket(Patient(Path("s3://nobody/there")))
     assert check.state is State.BROKEN
     assert "export AWS_ACCESS_KEY_ID" in check.mend
     assert "planted-secret" not in check.found
@@ -154,7 +157,7 @@ def test_a_check_that_fails_itself_is_a_finding(healthy: None, tmp_path: Path, m
         raise ZeroDivisionError("no stars")
         yield
 
-    monkeypatch.setattr(doctor, "CHECKS", (_stars,))
+    monkeypatch.setattr(examining, "CHECKS", (_stars,))
     (check,) = examine(Patient(tmp_path))
     assert (check.name, check.state) == ("stars", State.BROKEN)
     assert "ZeroDivisionError: no stars" in check.found

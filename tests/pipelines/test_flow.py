@@ -14,8 +14,9 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
 
 from pipelines.options import RunOptions
-from pipelines.prefect_server import _answers, prefect_api
+from pipelines.prefect_server import prefect_api
 from pipelines.progress import Silent
+from pipelines.server_watch import answers
 from pipelines.store import Dataset
 from tests.pipelines.tables_of import files_of, tables_of
 
@@ -99,9 +100,9 @@ def test_the_own_server_ends_when_its_process_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        assert _answers(url)
+        assert answers(url)
         process.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while _answers(url) and time.monotonic() < deadline:
+    while answers(url) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not _answers(url)
+    assert not answers(url)

@@ -26,10 +26,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pipelines.bucket import place
 from pipelines.errors import UserError
 from pipelines.options import RunOptions
-from pipelines.prefect_server import _answers, _free_port
+from pipelines.prefect_server import _free_port
 from pipelines.produce import produce_plain
 from pipelines.run_log import read_runs
 from pipelines.schedule import Clock, Plan, parameters, serve
+from pipelines.server_watch import answers
 from pipelines.store import Dataset
 from schemas.run import RunState
 from tests.pipelines.tables_of import tables_of
@@ -91,7 +92,7 @@ def scheduled(
         process = subprocess.Popen(command, stdout=file, stderr=file, env=environ)
     url = f"http://127.0.0.1:{port}/api"
     try:
-        wait_for(lambda: process.poll() is not None or _answers(url), 180, "server")
+        wait_for(lambda: process.poll() is not None or answers(url), 180, "server")
         assert process.poll() is None, log.read_text()
         with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
             yield client, process, log
@@ -140,7 +141,7 @@ def test_the_clock_produces_what_is_new_publishes_and_reports(
     assert b"<html" in pages.lower()
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) is not None
-    assert not _answers(str(client.api_url).rstrip("/"))
+    assert not answers(str(client.api_url).rstrip("/"))
 
 
 def test_what_cannot_be_scheduled_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""`hopyard doctor`: what a run leans on, and what mends it."""
