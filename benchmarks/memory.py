@@ -3,12 +3,9 @@
 Every run is a process of its own (`benchmarks.memory_child`), with one worker, so the work is in that process.
 """
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
+from benchmarks.child import figures_of
 from benchmarks.plan import Plan
 from benchmarks.table import Table, verdict_text
 from tests.pipelines.tiny_source import write_source
@@ -47,13 +44,4 @@ def _peaks(plan: Plan, count: int) -> dict[str, float]:
     """Returns the child's peaks in bytes, and the seconds it took to produce."""
     folder = plan.scratch / f"memory-{count}"
     images, annotations = write_source(folder, count)
-    arguments = [str(images), str(annotations), str(folder / "out")]
-    child = subprocess.run(
-        [sys.executable, "-m", "benchmarks.memory_child", *arguments],
-        cwd=Path(__file__).parents[1],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    found: dict[str, float] = json.loads(child.stdout.splitlines()[-1])
-    return found
+    return figures_of("benchmarks.memory_child", images, annotations, folder / "out")

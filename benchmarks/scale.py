@@ -6,12 +6,11 @@ is what the factory itself costs: listing, planning, jobs, parts, manifests, Pre
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.child import figures_of
 from benchmarks.plan import Plan
 from benchmarks.table import Table, verdict_text
 from tests.pipelines.tiny_source import write_source
@@ -117,7 +116,4 @@ def write_bare_source(folder: Path, count: int) -> tuple[Path, Path]:
 
 
 def _child(plan: Plan, source: tuple[Path, Path], out: str, arguments: tuple[str, ...]) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.scale_child", *map(str, source), str(plan.scratch / out), *arguments]
-    ended = subprocess.run(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
-    return found
+    return figures_of("benchmarks.scale_child", *source, plan.scratch / out, *arguments)

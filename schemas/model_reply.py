@@ -22,6 +22,8 @@ class ErrorKind(StrEnum):
     """Refused, reset or cut off."""
     BAD_BODY = "bad_body"
     """The server said 200 and sent no chat completion."""
+    TOO_LARGE = "too_large"
+    """The body had more bytes than a reply may have, or came compressed so that nobody could know."""
     REFUSED = "refused"
     """The server does not accept this request (4xx): asking again would not help."""
     UNAVAILABLE = "unavailable"

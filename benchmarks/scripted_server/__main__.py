@@ -34,17 +34,13 @@ def main() -> None:
 
 
 def book_of(root: Path) -> SceneBook:
-    """Returns the scenes of a dataset, with the regions of their instances."""
-    from pipelines.scene_reader import SceneParts, read_scenes
+    """Returns the scenes of a dataset, with the regions of their instances as stages cut them out."""
+    from benchmarks.scripted_answers.book import book_of_dataset
     from pipelines.steps import source_folder
     from pipelines.store import Dataset
 
-    dataset, book = Dataset.open(root), SceneBook()
-    parts = SceneParts(*(dataset.parts(name) for name in ("images", "instances", "categories", "source_annotations")))
-    for scene in read_scenes(dataset, parts):
-        data = (source_folder(root, dataset.info) / scene.image.uri).read_bytes()
-        book.add(scene, data, [instance.box_xyxy for instance in scene.instances])
-    return book
+    dataset = Dataset.open(root)
+    return book_of_dataset(dataset, source_folder(root, dataset.info))
 
 
 def _answers(place: str | None) -> Mapping[str, Any]:

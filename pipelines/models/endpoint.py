@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from pipelines.errors import UserError
+from pipelines.models.bodies import PLAIN, bound_to
 from pipelines.models.breaker import Breaker
 from pipelines.models.limiter import Limiter
 from pipelines.models.redaction import endpoint_name, is_this_machine
@@ -85,5 +86,7 @@ def open_sdk(spec: ModelSpec, url: str) -> Any:  # noqa: ANN401 - the SDK is an 
             follow_redirects=False,
             trust_env=not is_this_machine(url),
             verify=url.startswith("https:"),  # reading the certificates takes a while, and nobody asks for them
+            headers=PLAIN,
+            event_hooks={"response": [bound_to(spec.max_reply_bytes)]},
         ),
     )

@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
+from pipelines.models.bodies import BodyTooLargeError
 from pipelines.models.retries import read_retry_after
 from pipelines.models.wire import BadBodyError
 from schemas.model_reply import ErrorKind
 
-_FINAL = frozenset({ErrorKind.REFUSED, ErrorKind.PRIVACY, ErrorKind.NO_PICTURE, ErrorKind.BUDGET})
+_FINAL = frozenset({ErrorKind.REFUSED, ErrorKind.TOO_LARGE, ErrorKind.PRIVACY, ErrorKind.NO_PICTURE, ErrorKind.BUDGET})
 _DOWN = frozenset({ErrorKind.SERVER_ERROR, ErrorKind.CONNECTION, ErrorKind.TIMEOUT})
 _UNPAID = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.SERVER_ERROR, ErrorKind.REFUSED})
 """Nothing was generated, so nothing is billed. A cut-off, unreadable or late answer may have been."""
@@ -49,6 +50,8 @@ def failure_of(error: Exception, now: float) -> Failure:
     """
     import openai
 
+    if isinstance(error, BodyTooLargeError):
+        return Failure(ErrorKind.TOO_LARGE, str(error))
     if isinstance(error, BadBodyError):
         return Failure(ErrorKind.BAD_BODY, str(error))
     if not isinstance(error, openai.APIStatusError):

@@ -41,6 +41,8 @@ class ModelSpec(Record):
     """Money per million output tokens."""
     max_in_flight: int = Field(default=64, gt=0)
     """Most requests at once to one server; the client finds out by itself how many below that it bears."""
+    max_reply_bytes: int = Field(default=16 << 20, gt=0)
+    """Most bytes that a body may have; a longer one is not read to its end, and the request failed."""
     attempts: int = Field(default=6, gt=0)
     """How often a request is sent before its failure stands."""
     call_seconds: float = Field(default=120.0, gt=0)
