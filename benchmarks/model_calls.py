@@ -43,7 +43,7 @@ def run(plan: Plan) -> Iterator[Table]:
     for number, data in enumerate(make_pictures()):
         (pictures / f"{number:03d}.jpg").write_bytes(data)
     yield _table(plan, SLOW, IN_FLIGHT * (2 if plan.quick else 15), pictures)
-    yield _table(plan, FAST, IN_FLIGHT * (2 if plan.quick else 15), pictures)
+    yield _table(plan, FAST, IN_FLIGHT * (2 if plan.quick else 10), pictures)
 
 
 def _table(plan: Plan, latency: float, calls: int, pictures: Path) -> Table:

@@ -39,7 +39,7 @@ REPORT_FILES = ("report/index.html", "report.html")
 """Where `hopyard report` writes, below the dataset."""
 _UPDATE_SECONDS = 2.0
 _RESTART_SECONDS = 30.0
-"""How long a run that is done waits for a server that is being restarted."""
+"""How long a run that is done waits at most for a server that is being restarted."""
 _HASTY = {PREFECT_CLIENT_MAX_RETRIES: 1, PREFECT_API_REQUEST_TIMEOUT: 20.0}
 _LOG = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class ProgressArtifact:
 
 def tell_result(result: RunResult) -> None:
     """Shows the funnel, the yields and the costs of a run, links its report, and emits an event."""
-    if not server_is_there(min(_RESTART_SECONDS, settings().server_patience)):
+    if not server_is_there(_patience()):
         return
     name = slug(result.root)
     rows = [dict(zip(HEADINGS, row, strict=True)) for row in funnel_rows(result.manifests)]
@@ -137,6 +137,8 @@ def tell_crash(root: Path, record: RunRecord) -> None:
 
 def tell_link(root: Path, report: Path) -> None:
     """Links a report that was just written."""
+    if not server_is_there(_patience()):
+        return
     address = report.resolve().as_uri()
     _tell("link", partial(create_link_artifact, address, link_text="report", key=f"report-{slug(root)}"))
     emit("reported", root, {"report": str(report)})
@@ -153,6 +155,10 @@ def _report_of(root: Path) -> str | None:
         return None
     found = (root / name for name in REPORT_FILES if (root / name).is_file())
     return next((path.resolve().as_uri() for path in found), None)
+
+
+def _patience() -> float:
+    return min(_RESTART_SECONDS, settings().server_patience)
 
 
 def _set_crashed(flow_run: UUID, text: str) -> None:

@@ -132,8 +132,12 @@ def test_the_clock_produces_what_is_new_publishes_and_reports(
     body = json.dumps({"artifacts": {"key": {"any_": sorted(keys)}}}).encode()
     order = urllib.request.Request(f"{str(client.api_url).rstrip('/')}/artifacts/filter", data=body)
     order.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(order, timeout=30) as answer:
-        assert {artifact["key"] for artifact in json.load(answer)} == keys
+
+    def shown() -> bool:
+        with urllib.request.urlopen(order, timeout=30) as answer:
+            return {artifact["key"] for artifact in json.load(answer)} == keys
+
+    wait_for(shown, 60, "artifacts")  # the report is linked after it is written
     states = [record.state for record in read_runs(watched.out)]
     assert states.count(RunState.FINISHED) == len(states) >= 2
     assert "Traceback" not in log.read_text()
