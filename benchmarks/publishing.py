@@ -1,86 +1,106 @@
 """Publishing: against bare pyarrow writing the same rows, and the memory of both layouts per 1,000 rows.
 
-The rows are those of a release with pictures of 512x384. *Writing* starts from rows in memory: ours are records, bare
-pyarrow's the same values as Python objects; both end in the same bytes on the disk, synced. *The whole command* also
-reads the tables and the pictures, checks and builds the rows, digests the files and writes the card.
+The dataset is produced, as a user's is: rendered scenes through the whole factory, thumbnails and comparison included.
+*Writing* starts from rows in memory and ends in the same bytes on the disk, synced, in the same files and row groups.
+*The whole command* also reads the tables and the pictures, selects, checks, makes the rows and writes the card; beside
+it stands bare pyarrow that only reads the same tables and picture files before it writes.
 """
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.plan import Plan
 from benchmarks.table import Table, verdict_text
 from benchmarks.timing import cpu_seconds, settled_collector, wall_seconds
+from pipelines.config import load_profile
+from pipelines.options import RunOptions
+from pipelines.produce import produce_plain
 from pipelines.publish import publish_dataset
-from pipelines.publish_shards import SplitWriter, write_options
+from pipelines.publish_rows import SOURCES
+from pipelines.publish_shards import PICTURES, SplitWriter, write_options
+from pipelines.scenes import RenderConfig, write_scenes
+from pipelines.segmenter_option import with_segmenter
+from pipelines.steps import source_folder
+from pipelines.store import Dataset
 from schemas.arrow import table_to_records
-from schemas.release_row import RELEASE_SCHEMA, ReleaseRow
+from schemas.release_row import RELEASE_COLUMNS, RELEASE_SCHEMA, EmbeddedImage, ReleaseRow
 from stages.publish import Layout, PublishConfig
-from tests.release_makers import encode, make_dataset, make_pixels
 
 LEAST = 0.8
-PER_IMAGE = 5
+SCENES = 400
 _MEGA = 1e6
 _MEBI = 1 << 20
 Way = Callable[[Path], object]
+Rows = Mapping[str, pa.Table]
+"""By split."""
 
 
 def run(plan: Plan) -> Iterator[Table]:
     """Yields the tables of speed and of memory."""
-    pictures = 40 if plan.quick else 400
-    dataset = make_dataset(plan.scratch / "publishing", dict(_pictures(pictures)), PER_IMAGE)
-    release = publish_dataset(dataset.root)
-    rows = pa.concat_tables([pq.read_table(release.folder / file.path) for file in release.files])
-    with settled_collector():
-        yield _speed(plan, dataset.root, rows)
-    yield _memory(plan, (pictures // 4, pictures))
-
-
-def _pictures(count: int) -> Iterator[tuple[str, bytes]]:
-    """Yields photo-like JPEG files of about 60 kB: shapes under noise."""
-    for number in range(count):
-        noise = np.random.default_rng(number).integers(-12, 13, (384, 512, 1))
-        pixels = np.clip(make_pixels(number, 512, 384).astype(np.int16) + noise, 0, 255).astype(np.uint8)
-        yield f"{number:05d}.jpg", encode(pixels, "JPEG", quality=85)
-
-
-def _speed(plan: Plan, root: Path, rows: pa.Table) -> Table:
-    plain = rows.to_pylist()
-    records = list(table_to_records(rows, ReleaseRow))
-    ways: dict[str, Way] = {
-        "bare pyarrow, from an Arrow table": lambda out: _bare(out, rows),
-        "bare pyarrow, from Python rows": lambda out: _bare_rows(out, plain),
-        "ours, from rows (SplitWriter)": lambda out: _ours(out, records),
-        "ours, the whole command": lambda out: publish_dataset(root, out / "release"),
+    scenes = 12 if plan.quick else SCENES
+    dataset = Dataset(plan.dataset) if plan.dataset else produced(plan, scenes)
+    release = publish_dataset(dataset.root, plan.scratch / "published" / "release")
+    rows = {
+        split: pa.concat_tables([pq.read_table(release.folder / f.path) for f in release.files if f.split == split])
+        for split in release.rows
     }
-    times = _times(plan, ways, 1 if plan.quick else 5)
+    with settled_collector():
+        yield _speed(plan, dataset, rows)
+    yield _memory(plan, (produced(plan, scenes // 4), dataset))
+
+
+@cache
+def produced(plan: Plan, scenes: int) -> Dataset:
+    """Returns a dataset of the default profile over so many rendered scenes."""
+    annotations = write_scenes(plan.scratch / f"scenes-{scenes}", scenes, 0, RenderConfig())
+    config = with_segmenter(load_profile("default"), None, None, annotated=True)
+    options = RunOptions(
+        out=plan.scratch / f"produced-{scenes}",
+        config=config,
+        source=annotations.parent / "images",
+        annotations=annotations,
+    )
+    return Dataset(produce_plain(options).root)
+
+
+def _speed(plan: Plan, dataset: Dataset, rows: Rows) -> Table:
+    records = {split: list(table_to_records(table, ReleaseRow)) for split, table in rows.items()}
+    ours = {split: _as_columns(table) for split, table in rows.items()}
+    ways: dict[str, Way] = {
+        "bare pyarrow, from Arrow tables": lambda out: _bare(out, rows),
+        "SplitWriter, from columns": lambda out: _from_columns(out, ours),
+        "SplitWriter, from row records": lambda out: _from_records(out, records),
+        "bare pyarrow, reading what is published": lambda out: _bare(out, _read(dataset, rows)),
+        "publish_dataset, the whole command": lambda out: publish_dataset(dataset.root, out / "release"),
+    }
+    repeats = 1 if plan.quick else 5
+    times = _times(plan, ways, repeats)
+    total = sum(table.num_rows for table in rows.values())
     size = sum(path.stat().st_size for path in (plan.scratch / "publishing-0-0").glob("*.parquet")) / _MEGA
-    table, python = (times[name] for name in list(ways)[:2])
+    names = list(ways)
+    memory, disk = times[names[0]], times[names[3]]
     lines = []
     for name, (wall, cpu) in times.items():
-        ratios = [
-            f"{one / other:.2f}"
-            for one, other in ((table[0], wall), (table[1], cpu), (python[0], wall), (python[1], cpu))
-        ]
-        lines.append((name, f"{rows.num_rows / wall:,.0f}", f"{size / wall:.0f}", *ratios))
-    written = python[0] / times["ours, from rows (SplitWriter)"][0]
+        pairs = ((memory[0], wall), (memory[1], cpu), (disk[0], wall), (disk[1], cpu))
+        lines.append((name, f"{total / wall:,.0f}", f"{size / wall:.0f}", *(f"{one / own:.2f}" for one, own in pairs)))
+    written = memory[0] / times[names[1]][0]
     met = verdict_text(None if plan.quick else written >= LEAST)
+    pictures = sum(len(pc.unique(table["image_id"])) for table in rows.values())
     notes = (
-        f"{rows.num_rows:,} rows, {rows.num_rows // PER_IMAGE} pictures, {size:.0f} MB; median of "
-        f"{1 if plan.quick else 5}, ways taking turns.",
-        f"Target: writing the same rows at {LEAST:.0%} of bare pyarrow's speed or more: {written:.2f}, {met}.",
+        f"{total:,} rows, {pictures} pictures, {size:.0f} MB; median of {repeats}, ways taking turns.",
+        f"Target: {LEAST:.0%} of bare pyarrow's speed or more, both from Arrow tables: {written:.2f}, {met}.",
     )
-    headings = ("way", "rows/s", "MB/s", "to Arrow, wall", "CPU", "to rows, wall", "CPU")
+    headings = ("way", "rows/s", "MB/s", "to memory, wall", "CPU", "to reading, wall", "CPU")
     return Table("Publish: the same bytes by bare pyarrow", headings, lines, notes)
 
 
@@ -96,51 +116,84 @@ def _times(plan: Plan, ways: dict[str, Way], repeats: int) -> dict[str, tuple[fl
     return {name: (median(w for w, _ in times), median(c for _, c in times)) for name, times in found.items()}
 
 
-def _bare_rows(out: Path, rows: Sequence[dict[str, Any]]) -> None:
-    _bare(out, pa.Table.from_pylist(rows, schema=RELEASE_SCHEMA))
+def _as_columns(rows: pa.Table) -> tuple[pa.Table, list[EmbeddedImage]]:
+    """Returns rows as our columns come to the writer: without pictures, and the pictures, one object per picture."""
+    known: dict[str, EmbeddedImage] = {}
+    pictures = []
+    for (image,) in rows[PICTURES].to_pylist():
+        pictures.append(known.setdefault(image["path"], EmbeddedImage(**image)))
+    columns = pa.schema([field for field in RELEASE_COLUMNS if field.name != PICTURES])
+    return rows.select(columns.names).cast(columns), pictures
 
 
-def _bare(out: Path, rows: pa.Table) -> None:
-    """Writes one file as a release has it: the same row groups, compression and dictionaries."""
-    path = out / "rows.parquet"
-    with pq.ParquetWriter(path, RELEASE_SCHEMA, **write_options(RELEASE_SCHEMA)) as writer:
-        for start in range(0, rows.num_rows, PublishConfig().rows_per_group):
-            writer.write_table(rows.slice(start, PublishConfig().rows_per_group))
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _read(dataset: Dataset, rows: Rows) -> Rows:
+    """Reads every table that a release is made from and every picture that it holds; returns the rows with these."""
+    for name in SOURCES:
+        dataset.read(name)
+    source = source_folder(dataset.root, dataset.info)
+    found = {}
+    for split, table in rows.items():
+        uris = table["image_uri"].combine_chunks().dictionary_encode()
+        data = pa.array([(source / uri).read_bytes() for uri in uris.dictionary.to_pylist()], pa.binary())
+        lists = table[PICTURES].combine_chunks()
+        pictures = pa.StructArray.from_arrays(
+            [data.take(uris.indices), lists.flatten().field("path")], fields=list(lists.type.value_type)
+        )
+        place = table.column_names.index(PICTURES)
+        column = pa.ListArray.from_arrays(lists.offsets, pictures, type=lists.type)
+        found[split] = table.set_column(place, RELEASE_SCHEMA.field(PICTURES), column)
+    return found
 
 
-def _ours(out: Path, records: Sequence[ReleaseRow]) -> None:
-    writer = SplitWriter(out, "train", PublishConfig())
-    for record in records:
-        writer.add(record)
-    writer.finish()
+def _bare(out: Path, rows: Rows) -> None:
+    """Writes files as a release has them: the same row groups, compression and dictionaries."""
+    for split, table in rows.items():
+        path = out / f"{split}.parquet"
+        with pq.ParquetWriter(path, RELEASE_SCHEMA, **write_options(RELEASE_SCHEMA)) as writer:
+            for start in range(0, table.num_rows, PublishConfig().rows_per_group):
+                writer.write_table(table.slice(start, PublishConfig().rows_per_group))
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
-def _memory(plan: Plan, pictures: tuple[int, int]) -> Table:
+def _from_columns(out: Path, rows: Mapping[str, tuple[pa.Table, list[EmbeddedImage]]]) -> None:
+    for split, (columns, pictures) in rows.items():
+        writer = SplitWriter(out, split, PublishConfig())
+        writer.add_columns(columns, pictures)
+        writer.finish()
+
+
+def _from_records(out: Path, rows: Mapping[str, Sequence[ReleaseRow]]) -> None:
+    for split, records in rows.items():
+        writer = SplitWriter(out, split, PublishConfig())
+        for record in records:
+            writer.add(record)
+        writer.finish()
+
+
+def _memory(plan: Plan, datasets: Sequence[Dataset]) -> Table:
     """Peaks of a process that publishes few and many rows: what 1,000 rows more cost."""
-    lines = []
+    lines, counts = [], [0, 0]
     for layout in Layout:
-        peaks = [_peak(plan, count, layout) for count in pictures]
-        thousands = (pictures[1] - pictures[0]) * PER_IMAGE / 1000
-        more = (peaks[1] - peaks[0]) / thousands / _MEBI
-        lines.append((layout.value, *(f"{peak / _MEBI:.0f}" for peak in peaks), f"{more:.1f}"))
-    few, many = (f"{count * PER_IMAGE:,} rows" for count in pictures)
+        peaks = []
+        for number, dataset in enumerate(datasets):
+            peak, counts[number] = _peak(dataset, plan.scratch / f"publishing-memory-{number}-{layout}", layout)
+            peaks.append(peak / _MEBI)
+        more = (peaks[1] - peaks[0]) / ((counts[1] - counts[0]) / 1000)
+        lines.append((layout.value, *(f"{peak:.0f}" for peak in peaks), f"{more:.1f}"))
     notes = ("Peak resident memory in MiB of one process that publishes, imports included.",)
-    return Table("Publish: memory", ("layout", few, many, "more per 1,000 rows"), lines, notes)
+    headings = ("layout", *(f"{count:,} rows" for count in counts), "more per 1,000 rows")
+    return Table("Publish: memory", headings, lines, notes)
 
 
-def _peak(plan: Plan, count: int, layout: Layout) -> float:
-    root = plan.scratch / f"publishing-memory-{count}"
-    if not root.exists():
-        make_dataset(root, dict(_pictures(count)), PER_IMAGE)
-    out = plan.scratch / f"publishing-memory-{count}-{layout}"
-    arguments = [str(root / "dataset"), str(out), layout.value]
+def _peak(dataset: Dataset, out: Path, layout: Layout) -> tuple[float, int]:
+    """Returns the peak in bytes, and how many rows were published."""
     child = subprocess.run(
-        [sys.executable, "-m", "benchmarks.publishing_child", *arguments],
+        [sys.executable, "-m", "benchmarks.publishing_child", str(dataset.root), str(out / "release"), layout.value],
         cwd=Path(__file__).parents[1],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    return float(json.loads(child.stdout.splitlines()[-1]))
+    peak, rows = json.loads(child.stdout.splitlines()[-1])
+    return float(peak), int(rows)

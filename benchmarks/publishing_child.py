@@ -1,4 +1,4 @@
-"""The process that `benchmarks.publishing` looks at: publishes a dataset in one layout and prints its peak in bytes."""
+"""The process that `benchmarks.publishing` looks at: publishes a dataset and prints its peak in bytes, and its rows."""
 
 import json
 import sys
@@ -12,8 +12,8 @@ from stages.publish import Layout, PublishConfig
 def main() -> None:
     """Publishes what the command line names."""
     root, out, layout = sys.argv[1:4]
-    publish_dataset(Path(root), Path(out), PublishConfig(layout=Layout(layout)))
-    print(json.dumps(peak_bytes()))
+    report = publish_dataset(Path(root), Path(out), PublishConfig(layout=Layout(layout)))
+    print(json.dumps([peak_bytes(), sum(report.rows.values())]))
 
 
 if __name__ == "__main__":

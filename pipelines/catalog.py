@@ -1,13 +1,14 @@
 """SQL over a dataset for users: one view per table, and nothing else within reach.
 
-Views are Arrow datasets over the committed parts rather than ``read_parquet``: DuckDB lets a statement overwrite every
-file that it may read (``COPY ... TO`` with ``use_tmp_file false``), so it gets no file at all. A connection sees what
-was committed when it was opened, also while a run goes on.
+DuckDB reads the committed parts through a file system that knows them and cannot write (`pipelines.part_files`); of
+any other file, and of the network, it sees nothing. Parts in a bucket are Arrow datasets instead. A connection sees
+what was committed when it was opened, also while a run goes on.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +17,10 @@ import pyarrow.dataset
 
 from pipelines.bucket import BucketPath
 from pipelines.bucket_store import arrow_filesystem
+from pipelines.engine import parquet_source
 from pipelines.errors import UserError
 from pipelines.manifest_tables import manifest_tables
+from pipelines.part_files import SCHEME, PartFiles
 from pipelines.settings import settings
 from pipelines.store import Dataset
 from pipelines.tables import TABLES, VIEWS
@@ -30,6 +33,7 @@ _LOCKED = {
     "python_enable_replacements": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    "allowed_directories": f"['{SCHEME}']",
     "enable_external_access": "false",
     "lock_configuration": "true",
 }
@@ -52,9 +56,15 @@ def connect(dataset: Dataset, internal: bool = False) -> duckdb.DuckDBPyConnecti
     connection.execute(f"set memory_limit = '{settings().query_memory}'")
     connection.execute("set preserve_insertion_order = false")
     manifests = dataset.manifests()
-    for name in TABLES if internal else VIEWS:
-        paths = sorted(part.path for manifest in manifests for part in manifest.parts if part.table == name)
-        connection.register(name, _rows_of(dataset.root, name, paths))
+    names = TABLES if internal else VIEWS
+    parts = {name: sorted(part.path for m in manifests for part in m.parts if part.table == name) for name in names}
+    if not isinstance(dataset.root, BucketPath):
+        connection.register_filesystem(PartFiles(dataset.root, chain.from_iterable(parts.values())))
+    for name, paths in parts.items():
+        if paths and not isinstance(dataset.root, BucketPath):
+            connection.execute(f"CREATE VIEW {name} AS FROM {parquet_source([SCHEME + path for path in paths])}")
+        else:
+            connection.register(name, _rows_of(dataset.root, name, paths))
     for name, rows in manifest_tables(manifests).items():
         connection.register(name, rows)
     for statement in combined_views():
@@ -71,14 +81,12 @@ def combined_views() -> list[str]:
 
 
 def _rows_of(root: Path, table: str, paths: Sequence[str]) -> Any:  # noqa: ANN401 - Arrow has no types
-    """Returns something that DuckDB scans: columns and row groups are read as a statement needs them."""
+    """Returns the rows of parts in a bucket as something that DuckDB scans, or an empty table."""
     schema = TABLES[table].schema
-    if not paths:
+    if not paths or not isinstance(root, BucketPath):
         return schema.empty_table()
-    if isinstance(root, BucketPath):
-        names = [f"{root.bucket}/{(root / path).key}" for path in paths]
-        return pyarrow.dataset.dataset(names, schema=schema, format="parquet", filesystem=arrow_filesystem())
-    return pyarrow.dataset.dataset([str(root / path) for path in paths], schema=schema, format="parquet")
+    names = [f"{root.bucket}/{(root / path).key}" for path in paths]
+    return pyarrow.dataset.dataset(names, schema=schema, format="parquet", filesystem=arrow_filesystem())
 
 
 @contextmanager

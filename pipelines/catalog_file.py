@@ -50,6 +50,12 @@ def write_catalog(dataset: Dataset) -> Path:
     return path
 
 
+def refresh_catalog(dataset: Dataset) -> None:
+    """Brings the catalog up to what is committed, where the dataset has one: parts that it lists may be gone by now."""
+    if not isinstance(dataset.root, BucketPath) and (dataset.root / FILE_NAME).is_file():
+        write_catalog(dataset)
+
+
 def _fill(path: Path, parts: Mapping[str, Sequence[str]], own: Mapping[str, pa.Table], digest: str) -> None:
     with duckdb.connect(path) as connection:
         connection.execute("SET file_search_path = $folder", {"folder": str(path.parent.resolve())})

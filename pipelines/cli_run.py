@@ -223,7 +223,6 @@ def publish(  # noqa: PLR0913 - options of the command
     selecting = selecting_of(benchmarks or (), share or (), after)
     config = config_of(view, layout, format_, path_prefix)
     report = publish_dataset(folder, out, config, selecting, allow_shortcuts)
-    _catalogue(folder)
     rows = ", ".join(f"{split} {count:,}" for split, count in report.rows.items())
     state = "is up to date" if report.up_to_date else "written"
     typer.echo(f"release {report.folder} {state}: {sum(report.rows.values()):,} rows ({rows})")
@@ -289,16 +288,6 @@ def _report_failures(failures: "list[Failure]") -> int:
     return FAILED_RECORDS if failures else 0
 
 
-def _catalogue(root: Path) -> None:
-    """Brings catalog.duckdb up to what is committed; a dataset in a bucket has none."""
-    from pipelines.bucket import BucketPath, place
-    from pipelines.catalog_file import write_catalog
-    from pipelines.store import Dataset
-
-    if not isinstance(place(root), BucketPath):
-        write_catalog(Dataset.open(root))
-
-
 def _offer(result: "RunResult") -> None:
     """Publishes and shows one question, or says where both are."""
     from pipelines.publish import publish_dataset
@@ -309,6 +298,5 @@ def _offer(result: "RunResult") -> None:
     typer.echo(f"release   {report.folder}  ({sum(report.rows.values()):,} rows: {rows})")
     for remark in report.remarks:
         typer.echo(f"  {remark}")
-    _catalogue(result.root)
     pictures = sorted((result.root / "shown").glob("*.png")) if result.new == 0 else []
     typer.echo(f"look at   {pictures[0] if pictures else show_question(result.root)}")

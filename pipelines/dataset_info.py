@@ -67,6 +67,16 @@ class DatasetInfo(Record):
             raise UserError(f"{where}/{FILE_NAME} is damaged ({type(error).__name__}); use another --out") from error
 
 
+def other_tables(info: DatasetInfo) -> list[str]:
+    """Returns one text per table whose columns are others than this program's, e.g. ``questions (1 there, 2 here)``."""
+    versions = _table_versions()
+    return [
+        f"{name} ({found} there, {versions[name]} here)"
+        for name, found in sorted(info.tables.items())
+        if name in versions and versions[name] != found
+    ]
+
+
 def differences(old: DatasetInfo, new: DatasetInfo) -> list[str]:
     """Returns one text per differing key, e.g. ``seed (7 there, 8 now)``, in key order."""
     old_flat = dict(_flat(old.model_dump(mode="json", exclude={"config_hash"})))

@@ -16,6 +16,7 @@ from pipelines.errors import UserError
 from pipelines.models.capabilities import PROBE_JOB
 from pipelines.models.spend import busy_seconds, spend_by_subject, spend_of
 from pipelines.parts import write_atomically
+from pipelines.people.standing import accepted_questions
 from pipelines.store import Dataset
 from schemas.decision import Route
 from schemas.record import Record
@@ -135,10 +136,12 @@ def _per_file(dataset: Dataset) -> tuple[dict[str, dict[str, float]], dict[str, 
         place["tokens"] += row.tokens
         place["money"] += row.money
     shared["server_seconds"] += busy_seconds(dataset.root)
-    for row in dataset.read("decisions", columns=["image_id", "route"]).to_pylist():
+    decisions = dataset.read("decisions")
+    accepted = accepted_questions(decisions, dataset.read("people"))
+    for row in decisions.to_pylist():
         place = per_file.get(uri_of.get(row["image_id"], ""), shared)
         place["labels"] += LABELS_PER_QUESTION * (row["route"] == Route.PEOPLE)
-        place["accepted"] += row["route"] == Route.ACCEPT
+        place["accepted"] += row["question_id"] in accepted
     for values in per_file.values():  # what cannot be told apart is spread evenly
         for name in QUANTITIES:
             values[name] += shared[name] / max(1, len(per_file))

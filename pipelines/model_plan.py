@@ -72,7 +72,7 @@ def _judging(config: RunConfig) -> list[Step]:
 
 def _ending(config: RunConfig) -> list[Step]:
     found = [Step("route", route.VERSION, ending.route, (*_QUESTIONS, *_VERDICTS), None, whole=True)]
-    routed = (*_QUESTIONS, "route/decisions")
+    routed = (*_QUESTIONS, "route/decisions", "people/people")
     if config.trace.enabled:
         found.append(_asking("trace", trace.VERSION, ending.trace, (*_SCENES, *routed), whole=True))
     if config.shortcut.enabled and config.solve.enabled:
@@ -93,7 +93,7 @@ def _connected(steps: list[Step]) -> list[Step]:
     screened = "screen" in names
     found = []
     for step in steps:
-        reads = tuple(name for name in step.reads if name.partition("/")[0] in names | {"list"})
+        reads = tuple(name for name in step.reads if name.partition("/")[0] in names | {"list", "people"})
         if screened and step.name != "screen":
             reads = tuple("screen/rich" if name == "admit/images" else name for name in reads)
         found.append(step._replace(reads=reads))

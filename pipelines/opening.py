@@ -83,7 +83,7 @@ def _create_or_check(root: Path, info: DatasetInfo) -> Dataset:
         created = not (root / FILE_NAME).exists() and write_exclusively(root / FILE_NAME, info.to_json().encode())
     except OSError as error:
         raise UserError(f"cannot write to {root}: {error.strerror or error}") from error
-    dataset = Dataset.open(root)
+    dataset = Dataset(root)  # not opened: where options differ, versions may too, and all of it is told together
     asked = DatasetInfo.from_json(info.to_json(), str(root))
     if not created and asked.follows:
         asked = _follow(dataset, asked)

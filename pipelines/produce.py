@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.asking import use_models
+from pipelines.catalog_file import refresh_catalog
 from pipelines.config import RunConfig
 from pipelines.dataset_info import DatasetInfo
 from pipelines.errors import ConservationError
@@ -20,6 +21,7 @@ from pipelines.listing import LIST, Listed, commit_listing, list_files, plan_lis
 from pipelines.model_choice import open_models
 from pipelines.opening import open_for_run
 from pipelines.options import Asked, RunOptions, check_options
+from pipelines.people.tables import STAGE as PEOPLE
 from pipelines.progress import Silent, Watcher
 from pipelines.run_log import logged_run
 from pipelines.runners import open_runner
@@ -95,6 +97,7 @@ def produce(run: Run, execute: Execute, watcher: Watcher) -> RunResult:
     follow = run.info.follows
     listing = plan_listing(run.dataset, run.files, run.info.shard_size, follow)
     committed.add([commit_listing(run.dataset, listing, follow)])
+    committed.offer(run.dataset.manifests(PEOPLE))
     with logged_run(run.dataset, watcher, run.flow_run) as watcher:
         for step in steps_of(run.config):
             jobs = plan_jobs(step, run.dataset.root, run.info, run.config, committed)
@@ -108,6 +111,8 @@ def produce(run: Run, execute: Execute, watcher: Watcher) -> RunResult:
             watcher.end()
             new += len(pending)
             committed.add(standing[job.shard] for job in jobs)
+    if new:
+        refresh_catalog(run.dataset)
     problems = check_run(committed.manifests)
     if problems:
         raise ConservationError("; ".join(problems))
@@ -126,6 +131,7 @@ def is_finished(run: Run) -> bool:
     if follow and [manifest.key for manifest in run.dataset.manifests(LIST)] != [listing.key]:
         return False
     committed.add([commit_listing(run.dataset, listing)])
+    committed.offer(run.dataset.manifests(PEOPLE))
     for step in steps_of(run.config):
         jobs = plan_jobs(step, run.dataset.root, run.info, run.config, committed)
         standing = {manifest.key: manifest for manifest in run.dataset.manifests(step.name) if not manifest.failures}

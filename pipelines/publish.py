@@ -14,20 +14,17 @@ the release of whole RL rows; those of other views and formats are told by their
 import os
 import shutil
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 
 from pipelines.bucket import BucketPath
 from pipelines.catalog import connect
-from pipelines.errors import NothingToDoError, UserError
-from pipelines.ledger import Ledger
+from pipelines.catalog_file import write_catalog
+from pipelines.errors import UserError
 from pipelines.opening import hold_worker_lock
 from pipelines.parts import digest_of
-from pipelines.publish_card import Tally
+from pipelines.publish_build import Making, build
 from pipelines.publish_folder import (
     Built,
     PublishReport,
@@ -40,31 +37,18 @@ from pipelines.publish_folder import (
     write_texts,
 )
 from pipelines.publish_forms import COLUMNS, form_of
-from pipelines.publish_images import embed
-from pipelines.publish_rows import STAGE, Found, accepted_rows, content_digest, read_funnel
-from pipelines.publish_shards import SplitWriter, lineage_of
-from pipelines.publish_views import NEEDS_SCENE, Make, Material, open_view
-from pipelines.release_gate import GateRow, check_gate
-from pipelines.selecting import Selecting, Selection, select_rows, selecting_digest
+from pipelines.publish_rows import STAGE, content_digest, read_funnel
+from pipelines.publish_shards import lineage_of
+from pipelines.publish_views import open_view
+from pipelines.release_gate import check_gate
+from pipelines.selecting import Selecting, select_rows, selecting_digest
 from pipelines.settings import settings
-from pipelines.steps import source_folder
 from pipelines.store import Dataset, ShardWriter
-from schemas.drop import Drop, DropReason
-from schemas.image import Image
+from schemas.drop import DropReason
 from schemas.manifest import WHOLE_DATASET, Part, ShardManifest
-from schemas.release_row import EmbeddedImage
-from stages.publish import VERSION, Format, Layout, Place, PublishConfig, View
+from stages.publish import VERSION, Format, Layout, PublishConfig, View
 
 FOLDER = "release"
-
-
-class Making(NamedTuple):
-    """What a release is made like."""
-
-    config: PublishConfig
-    make: Make
-    selecting: Selecting
-    gate: tuple[GateRow, ...] = ()
 
 
 def publish_dataset(
@@ -76,7 +60,7 @@ def publish_dataset(
 ) -> PublishReport:
     """Writes a release of a dataset folder, into ``out`` or its own place in the folder, and returns what was done.
 
-    Of the accepted questions it takes those that `pipelines.selecting` takes.
+    Of the accepted questions it takes those that `pipelines.selecting` takes. The dataset's catalog follows.
 
     Raises:
         UserError: the folder is no dataset or cannot be read, nothing was accepted, the source folder is gone, the
@@ -95,9 +79,11 @@ def publish_dataset(
             with alone(folder), connect(dataset) as connection:
                 judged = check_gate(dataset, connection, allow_shortcuts)
                 report = _publish((dataset, connection), folder, making._replace(gate=judged.rows))
-                return report._replace(remarks=judged.remarks)
         finally:
             os.close(descriptor)
+        if not isinstance(dataset.root, BucketPath):
+            write_catalog(dataset)
+        return report._replace(remarks=judged.remarks)
     except (OSError, duckdb.Error) as error:
         raise UserError(f"cannot publish {root} to {folder}: {error}") from error
 
@@ -128,7 +114,7 @@ def _publish(source: tuple[Dataset, duckdb.DuckDBPyConnection], folder: Path, ma
     working = working_folder(folder, "new")
     try:
         working.mkdir()
-        built = _build(dataset, working, making, select_rows(dataset, connection, making.selecting))
+        built = build(dataset, working, making, select_rows(dataset, connection, making.selecting))
         write_texts(working, built, (read_funnel(connection), making.gate), config, key)
         if _has_lineage(config):
             for manifest in dataset.manifests(STAGE):
@@ -155,80 +141,6 @@ def _may_return(standing: Standing) -> bool:
     return DropReason.MISSING_IMAGE in standing.dropped
 
 
-def _build(dataset: Dataset, folder: Path, making: Making, selection: Selection) -> Built:
-    """Writes the rows; in memory are one range of images, one picture, and one row group per split."""
-    config = making.config
-    source = _source_folder(dataset)
-    origin = _origin(dataset)
-    writers: dict[str, SplitWriter] = {}
-    tally, ledger = Tally(), Ledger(STAGE)
-    ledger.take("questions", 0)
-    found = _taken(accepted_rows(dataset, folder / "ranges", config.view in NEEDS_SCENE), selection, ledger)
-    try:
-        for (accepted, scene), picture in _with_pictures(found, source):
-            split = accepted.image.split
-            if split not in writers:
-                writers[split] = SplitWriter(folder, split, config)
-            writer = writers[split]
-            if isinstance(picture, Drop):
-                ledger.drop("questions", [_of_question(picture, accepted.question.question_id)])
-                continue
-            level = selection.levels[accepted.question.question_id]
-            rows = making.make(Material(accepted, picture, scene), Place(writer.position, *origin, level))
-            if isinstance(rows, Drop):
-                ledger.drop("questions", [rows])
-                continue
-            for row in rows:
-                writer.add(row)
-            tally.add(accepted, rows)
-            ledger.keep("questions")
-        files = tuple(file for split in sorted(writers) for file in writers[split].finish())
-    finally:
-        for writer in writers.values():
-            writer.close()
-    shutil.rmtree(folder / "ranges", ignore_errors=True)
-    if not files:
-        dropped = ", ".join(f"{count} {reason}" for reason, count in Counter(d.reason for d in ledger.drops).items())
-        kind = UserError if dropped else NothingToDoError
-        raise kind(f"{dataset.root} has nothing to publish: {dropped or 'no question was accepted'}")
-    return Built(files, tally, ledger.drops, ledger.close())
-
-
-def _taken(found: Iterable[Found], selection: Selection, ledger: Ledger) -> Iterator[Found]:
-    """Yields what the selection takes; the others are dropped before their pictures are read."""
-    for one in found:
-        ledger.take("questions")
-        refused = selection.refused.get(one.accepted.question.question_id)
-        if refused is None:
-            yield one
-        else:
-            ledger.drop("questions", [refused])
-
-
-def _of_question(drop: Drop, question_id: str) -> Drop:
-    """A picture that is gone costs its questions: the drop as one of a question."""
-    return drop.model_copy(update={"id": question_id, "parent_id": drop.id})
-
-
-def _with_pictures(rows: Iterable[Found], source: Path) -> Iterator[tuple[Found, EmbeddedImage | Drop]]:
-    """Yields each question with its picture, which is read once for all questions about it."""
-    last, picture = "", None
-    for found in rows:
-        image = found.accepted.image
-        if picture is None or image.image_id != last:
-            last, picture = image.image_id, _read_picture(image, source)
-        yield found, picture
-
-
-def _read_picture(image: Image, source: Path) -> EmbeddedImage | Drop:
-    try:
-        data = (source / image.uri).read_bytes()
-    except OSError as error:
-        detail = f"{image.uri} cannot be read any more: {error.strerror or error}"
-        return Drop(stage=STAGE, id=image.image_id, parent_id=image.uri, reason=DropReason.MISSING_IMAGE, detail=detail)
-    return embed(data, image)
-
-
 def _commit(dataset: Dataset, folder: Path, built: Built, keys: tuple[str, str], seconds: float) -> None:
     key, config_hash = keys
     dataset.commit(
@@ -253,20 +165,6 @@ def _lineage(dataset: Dataset, folder: Path, built: Built, key: str) -> tuple[Pa
         writer.add_rows("samples", lineage_of(folder, file, key), number)
     writer.add_records("drops", built.drops, WHOLE_DATASET)
     return writer.parts
-
-
-def _source_folder(dataset: Dataset) -> Path:
-    folder = source_folder(dataset.root, dataset.info)
-    if not folder.is_dir():
-        raise UserError(f"the source folder {folder} is gone; publishing reads the pictures from it")
-    return folder
-
-
-def _origin(dataset: Dataset) -> tuple[str, str | None]:
-    """Returns what the source is called, and the domain where the configuration names one."""
-    domain = dataset.info.config.get("domain")
-    source = "rendered" if dataset.info.scene_count is not None else Path(dataset.info.source).name
-    return source, domain if isinstance(domain, str) else None
 
 
 def _hash(config: PublishConfig) -> str:

@@ -4,16 +4,17 @@ Ids of images are hashes, so the first hexadecimal digits cut every table into e
 and are simply read. Large ones are first dealt out to one file per range; then one range after the other is read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.parts import readable
-from pipelines.store import Dataset
+from pipelines.store import Dataset, check_columns
 from pipelines.tables import TABLES
 
 ROWS_PER_BUCKET = 4096
@@ -24,8 +25,32 @@ _BUFFER_ROWS = 2048
 Bucket = Mapping[str, pa.Table]
 
 
+class Wanted(NamedTuple):
+    """Which rows are wanted: those about these questions; of tables that name no question, those about these images."""
+
+    questions: pa.Array
+    images: pa.Array
+
+    def rows_of(self, rows: pa.Table) -> pa.Table:
+        """Returns the wanted rows of a table."""
+        if "question_id" in rows.column_names:
+            return rows.filter(pc.is_in(rows["question_id"], value_set=self.questions))
+        return rows.filter(pc.is_in(rows["image_id"], value_set=self.images))
+
+    def most_of(self, dataset: Dataset, table: str) -> int:
+        """Returns about how many rows of a table are wanted."""
+        rows = _rows(dataset, table)
+        if "question_id" in TABLES[table].schema.names:
+            return int(rows * min(1.0, len(self.questions) / max(1, _rows(dataset, "questions"))))
+        return int(rows * min(1.0, len(self.images) / max(1, _rows(dataset, "images"))))
+
+
 def read_buckets(
-    dataset: Dataset, tables: Sequence[str], folder: Path, rows_per_bucket: int = ROWS_PER_BUCKET
+    dataset: Dataset,
+    tables: Sequence[str],
+    folder: Path,
+    rows_per_bucket: int = ROWS_PER_BUCKET,
+    wanted: Wanted | None = None,
 ) -> Iterator[Bucket]:
     """Yields the rows of each image range, ranges ascending, by table; every table has a column image_id.
 
@@ -34,27 +59,35 @@ def read_buckets(
         tables: Names of tables.
         folder: For the files in between; must not exist. Its files are gone when the last range was read.
         rows_per_bucket: Rows of the largest table that are about right to hold at once.
+        wanted: Which rows; all, where it is not given.
     """
-    most = max(sum(part.rows for part in dataset.parts(table)) for table in tables)
+    most = max(wanted.most_of(dataset, table) if wanted else _rows(dataset, table) for table in tables)
     digits = next((n for n in range(MOST_DIGITS) if most <= rows_per_bucket * 16**n), MOST_DIGITS)
     if digits == 0:
-        yield {table: dataset.read(table) for table in tables}
+        yield {table: _read_at_once(dataset, table, wanted) for table in tables}
         return
     names = [f"{number:0{digits}x}" for number in range(16**digits)]
     for table in tables:
-        _deal_out(dataset, table, folder, names)
+        _deal_out(folder / table, TABLES[table].schema, _read_in_steps(dataset, table, wanted), names)
     pa.default_memory_pool().release_unused()
     for name in names:
         yield {table: _take_up(folder / table / name) for table in tables}
 
 
-def _deal_out(dataset: Dataset, table: str, folder: Path, names: Sequence[str]) -> None:
-    """Writes each row of a table to the file of its image's range."""
-    (folder / table).mkdir(parents=True)
-    schema = TABLES[table].schema
+def _rows(dataset: Dataset, table: str) -> int:
+    return sum(part.rows for part in dataset.parts(table))
+
+
+def _read_at_once(dataset: Dataset, table: str, wanted: Wanted | None) -> pa.Table:
+    return pa.concat_tables([TABLES[table].schema.empty_table(), *_read_in_steps(dataset, table, wanted)])
+
+
+def _deal_out(folder: Path, schema: pa.Schema, steps: Iterable[pa.Table], names: Sequence[str]) -> None:
+    """Writes each row to the file of its image's range."""
+    folder.mkdir(parents=True)
     with ExitStack() as stack:
-        writers = {name: stack.enter_context(pa.ipc.new_stream(str(folder / table / name), schema)) for name in names}
-        for rows in _read_in_steps(dataset, table):
+        writers = {name: stack.enter_context(pa.ipc.new_stream(str(folder / name), schema)) for name in names}
+        for rows in steps:
             prefixes = pc.utf8_slice_codeunits(rows["image_id"], 0, len(names[0]))
             order = pc.sort_indices(prefixes)
             ordered, keys = rows.take(order), prefixes.take(order)
@@ -64,14 +97,16 @@ def _deal_out(dataset: Dataset, table: str, folder: Path, names: Sequence[str]) 
                 start = run
 
 
-def _read_in_steps(dataset: Dataset, table: str) -> Iterator[pa.Table]:
-    """Yields the table in pieces of some thousand rows, whatever the size of its parts."""
+def _read_in_steps(dataset: Dataset, table: str, wanted: Wanted | None) -> Iterator[pa.Table]:
+    """Yields the wanted rows in pieces of some thousand, whatever the size of the table's parts."""
     schema = TABLES[table].schema
     waiting: list[pa.Table] = []
     for part in dataset.parts(table):
         with pq.ParquetFile(readable(dataset.root / part.path)) as file:
+            check_columns(dataset.root, table, file.schema_arrow.names, schema.names)
             for batch in file.iter_batches(_BUFFER_ROWS):
-                waiting.append(pa.Table.from_batches([batch]).cast(schema))
+                rows = pa.Table.from_batches([batch]).cast(schema)
+                waiting.append(wanted.rows_of(rows) if wanted else rows)
                 if sum(rows.num_rows for rows in waiting) >= _BUFFER_ROWS:
                     yield pa.concat_tables(waiting)
                     waiting = []

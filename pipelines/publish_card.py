@@ -1,7 +1,7 @@
 """The dataset card: README.md of a release, generated from what was counted while it was made."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -10,7 +10,8 @@ from pipelines.publish_rows import Funnel
 from pipelines.publish_shards import ReleaseFile
 from pipelines.release_gate import GateRow
 from schemas.drop import Drop
-from stages.publish import Accepted, PublishConfig, View, tier_of
+from stages.publish import Accepted, PublishConfig, Tried, View, tier_of
+from stages.release_columns import AskedRows
 
 _KINDS = ("kind", "flaw", "edit")
 _MOST_MARGIN = 5.0
@@ -48,16 +49,44 @@ class Tally:
         self.variants[question.variant] += 1
         self.tiers[tier_of(accepted)] += 1
         self.strict += question.strict
-        self.margins[min(int(question.margin * 2) / 2, _MOST_MARGIN)] += 1
-        for rate in accepted.tried.solve_rates or ():
-            self.solved.setdefault(rate.model, Counter())[min(int(rate.rate * 10), 9)] += 1
-            self.attempts[rate.model] += rate.n
+        self.margins[_binned(question.margin)] += 1
+        self._add_tried(accepted.tried)
         for row in rows:
             self.kinds.update(str(getattr(row, name)) for name in _KINDS if getattr(row, name, None) is not None)
-        if image.image_id != self._last:
-            self.pictures += 1
-            self.licences[image.licence] += 1
-            self._last = image.image_id
+        self._add_pictures([(image.image_id, image.licence)])
+
+    def add_columns(self, asked: AskedRows, tiers: Sequence[str]) -> None:
+        """Counts questions of which one row each was made; those of one image arrive together."""
+        questions = asked.questions
+        self.questions += asked.total
+        self.hops.update(questions["hop_count"].to_pylist())
+        self.answers.update(questions["answer"].to_pylist())
+        self.styles.update(questions["style"].to_pylist())
+        self.variants.update(questions["variant"].to_pylist())
+        self.tiers.update(tiers)
+        self.strict += sum(questions["strict"].to_pylist())
+        self.margins.update(map(_binned, questions["margin"].to_pylist()))
+        for tried in asked.tried:
+            self._add_tried(tried)
+        licences = asked.images["licence"].to_pylist()
+        self._add_pictures(zip(asked.images["image_id"].to_pylist(), licences, strict=True))
+
+    def _add_tried(self, tried: Tried) -> None:
+        for rate in tried.solve_rates or ():
+            self.solved.setdefault(rate.model, Counter())[min(int(rate.rate * 10), 9)] += 1
+            self.attempts[rate.model] += rate.n
+
+    def _add_pictures(self, pictures: Iterable[tuple[str, str]]) -> None:
+        """Counts each picture once, with its licence, of runs of the same one."""
+        for image_id, licence in pictures:
+            if image_id != self._last:
+                self.pictures += 1
+                self.licences[licence] += 1
+                self._last = image_id
+
+
+def _binned(margin: float) -> float:
+    return min(int(margin * 2) / 2, _MOST_MARGIN)
 
 
 class Card(NamedTuple):

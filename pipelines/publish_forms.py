@@ -39,12 +39,12 @@ class Form(NamedTuple):
     schema: pa.Schema
     """Of the file, with metadata."""
 
-    def shape(self, table: pa.Table) -> pa.Table:
-        """Returns the table of a file."""
+    def shape(self, table: pa.Table, schema: pa.Schema) -> pa.Table:
+        """Returns the table of a file, with the types of ``schema``, which stores the columns of `schema`."""
         if self.rewrite is None:
-            return table.cast(self.schema)
+            return table.cast(schema)
         columns = [_column(table, column) for column in self.rewrite.values()]
-        return pa.Table.from_arrays(columns, schema=self.schema)
+        return pa.Table.from_arrays(columns, schema=schema)
 
 
 def form_of(view: View, format: Format) -> Form:  # noqa: A002 - the option's own name

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.people.standing import accepted_sql, decided_annotations, decisions_in_effect
-from pipelines.publish_buckets import Bucket, read_buckets
+from pipelines.people.standing import decided_annotations, decisions_in_effect
+from pipelines.publish_buckets import Bucket, Wanted, read_buckets
 from pipelines.store import Dataset
 from schemas.arrow import RecordType, table_to_records
 from schemas.category import Category
@@ -25,11 +25,13 @@ from schemas.release_row import SolveRate, Vote
 from schemas.rollout import View
 from schemas.scene import Scene
 from schemas.trace import Trace
+from schemas.verdict import Outcome as Said
 from schemas.verdict import Verdict
 from stages.publish import Accepted, Tried
+from stages.release_columns import AskedRows
 
 STAGE = "publish"
-_SOURCES = ("images", "questions", "decisions", "verdicts", "rollouts", "annotations", "people", "traces")
+SOURCES = ("images", "questions", "decisions", "verdicts", "rollouts", "annotations", "people", "traces")
 _SCENE_SOURCES = ("instances", "categories")
 _ORDER = [("image_id", "ascending"), ("question_id", "ascending")]
 _STEP = 100
@@ -49,7 +51,7 @@ def read_funnel(connection: duckdb.DuckDBPyConnection) -> Funnel:
     """Returns the counts that the dataset card tells."""
     images, questions, accepted = (
         int(connection.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0])
-        for rows in ("images", "questions", f"decisions WHERE {accepted_sql('decisions.question_id', 'route')}")
+        for rows in ("images", "questions", "decisions_in_effect WHERE route = 'accept'")
     )
     drops = connection.execute(
         f"SELECT stage, reason, count(*) FROM drops WHERE stage <> '{STAGE}' GROUP BY ALL ORDER BY ALL"
@@ -61,7 +63,7 @@ def content_digest(connection: duckdb.DuckDBPyConnection) -> str:
     """Returns a digest of everything a release is made from, whatever parts it lies in."""
     sums = [
         str(connection.execute(f"SELECT count(*), sum(hash(t)::HUGEINT) FROM {table} t").fetchall())
-        for table in _SOURCES
+        for table in SOURCES
     ]
     return hashlib.sha256(json.dumps([duckdb.__version__, sums, read_funnel(connection)]).encode()).hexdigest()
 
@@ -79,9 +81,9 @@ def accepted_rows(dataset: Dataset, folder: Path, with_scenes: bool = False) -> 
     Raises:
         ValueError: a decision names a question or an image that is not there, or something is there twice.
     """
-    tables = (*_SOURCES, *_SCENE_SOURCES) if with_scenes else _SOURCES
+    tables = (*SOURCES, *_SCENE_SOURCES) if with_scenes else SOURCES
     supports = _supports(dataset) if with_scenes else {}
-    for bucket in read_buckets(dataset, tables, folder):
+    for bucket in read_buckets(dataset, tables, folder, wanted=_accepted(dataset)):
         scenes = SceneBuilder(bucket, supports) if with_scenes else None
         for accepted in _accepted_of(bucket):
             yield Found(accepted, None if scenes is None else scenes.scene_of(accepted.image))
@@ -137,28 +139,65 @@ def _supports(dataset: Dataset) -> dict[str, frozenset[str]]:
     return {row["uri"]: known.setdefault(frozenset(row["supports"]), frozenset(row["supports"])) for row in stated}
 
 
-def _accepted_of(bucket: Bucket) -> Iterator[Accepted]:
+def asked_rows(dataset: Dataset, folder: Path) -> Iterator[AskedRows]:
+    """Yields the accepted questions as tables, one image range at a time, in the order of `accepted_rows`.
+
+    Raises:
+        ValueError: as `accepted_rows`.
+    """
+    for bucket in read_buckets(dataset, SOURCES, folder, wanted=_accepted(dataset)):
+        yield _asked_of(bucket)
+
+
+def _accepted(dataset: Dataset) -> Wanted:
+    """Returns the questions that are accepted in effect, and their images."""
+    standing = decisions_in_effect(dataset.read("decisions"), dataset.read("people"))
+    accepted = standing.filter(pc.equal(standing["route"], Route.ACCEPT.value))
+    return Wanted(*(pc.unique(accepted[name]) for name in ("question_id", "image_id")))
+
+
+def _asked_of(bucket: Bucket) -> AskedRows:
     standing = decisions_in_effect(bucket["decisions"], bucket["people"])
     decisions = standing.filter(pc.equal(standing["route"], Route.ACCEPT.value)).sort_by(_ORDER)
-    wanted = pc.is_in(bucket["questions"]["question_id"], value_set=decisions["question_id"].combine_chunks())
-    questions = bucket["questions"].filter(wanted).sort_by(_ORDER)
+    questions = _about(decisions, bucket["questions"]).sort_by(_ORDER)
+    places = {image_id: place for place, image_id in enumerate(bucket["images"]["image_id"].to_pylist())}
+    _check_kinship(decisions, questions, places)
+    images = bucket["images"].take(pa.array([places[name] for name in questions["image_id"].to_pylist()], pa.int64()))
+    rollouts, annotations = _answers(_with_picture(bucket["rollouts"])), _answers(decided_annotations(bucket))
+    asked = zip(questions["question_id"].to_pylist(), questions["answer"].to_pylist(), strict=True)
+    tried = [tried_of(answer, rollouts.get(name, ()), annotations.get(name, ())) for name, answer in asked]
+    return AskedRows(questions, images, decisions, tried, _passed(_about(decisions, bucket["verdicts"])))
+
+
+def _about(decisions: pa.Table, rows: pa.Table) -> pa.Table:
+    """Returns the rows about the questions of the decisions."""
+    return rows.filter(pc.is_in(rows["question_id"], value_set=decisions["question_id"].combine_chunks()))
+
+
+def _passed(verdicts: pa.Table) -> dict[str, set[str]]:
+    """Returns by judge the questions that it passed and never did not pass."""
+    passed: dict[str, set[str]] = defaultdict(set)
+    refused: dict[str, set[str]] = defaultdict(set)
+    rows = (verdicts[name].to_pylist() for name in ("question_id", "judge", "outcome"))
+    for question_id, judge, outcome in zip(*rows, strict=True):
+        (passed if outcome == Said.PASS.value else refused)[judge].add(question_id)
+    return {judge: names - refused[judge] for judge, names in passed.items()}
+
+
+def _accepted_of(bucket: Bucket) -> Iterator[Accepted]:
+    asked = _asked_of(bucket)
     images = {image.image_id: image for image in table_to_records(bucket["images"], Image)}
-    _check_kinship(decisions, questions, images)
     verdicts: dict[str, list[Verdict]] = {}
-    judged = pc.is_in(bucket["verdicts"]["question_id"], value_set=decisions["question_id"].combine_chunks())
-    for verdict in table_to_records(bucket["verdicts"].filter(judged), Verdict):
+    for verdict in table_to_records(_about(asked.decisions, bucket["verdicts"]), Verdict):
         verdicts.setdefault(verdict.question_id, []).append(verdict)
     paths: dict[str, list[Trace]] = {}
-    told = pc.is_in(bucket["traces"]["question_id"], value_set=decisions["question_id"].combine_chunks())
-    for path in table_to_records(bucket["traces"].filter(told).sort_by("path"), Trace):
+    for path in table_to_records(_about(asked.decisions, bucket["traces"]).sort_by("path"), Trace):
         paths.setdefault(path.question_id, []).append(path)
-    rollouts, annotations = _answers(_with_picture(bucket["rollouts"])), _answers(decided_annotations(bucket))
-    rows = zip(_records(questions, Question), _records(decisions, Decision), strict=True)
-    for question, decision in rows:
+    rows = zip(_records(asked.questions, Question), _records(asked.decisions, Decision), asked.tried, strict=True)
+    for question, decision, tried in rows:
         name = question.question_id
-        tried = tried_of(question.answer, rollouts.get(name, ()), annotations.get(name, ()))
-        tried = tried._replace(paths=tuple(paths.get(name, ())))
-        yield Accepted(question, images[decision.image_id], decision, tuple(verdicts.get(name, ())), tried)
+        told = tried._replace(paths=tuple(paths.get(name, ())))
+        yield Accepted(question, images[decision.image_id], decision, tuple(verdicts.get(name, ())), told)
 
 
 def _with_picture(rollouts: pa.Table) -> pa.Table:
@@ -197,7 +236,7 @@ def tried_of(gold: int, rollouts: Sequence[Mapping[str, Any]], annotations: Sequ
     return Tried(rates or None, counted or None)
 
 
-def _check_kinship(decisions: pa.Table, questions: pa.Table, images: Mapping[str, Image]) -> None:
+def _check_kinship(decisions: pa.Table, questions: pa.Table, images: Container[str]) -> None:
     """Raises ValueError unless each accepted decision has exactly one question, about its image, which is there."""
     accepted, found = _ids(decisions), _ids(questions)
     for ids, what in ((accepted, "accepted"), (found, "in the dataset")):

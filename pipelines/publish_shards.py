@@ -5,17 +5,21 @@ closes at the first new image after `rows_per_file` rows or `file_bytes` of pict
 is a file of the folder images, written once.
 """
 
+import base64
+import hashlib
 import io
 import os
+from collections.abc import Sequence
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from pipelines.parts import file_sha256
 from pipelines.publish_forms import form_of
 from schemas.arrow import records_to_table
 from schemas.release_row import EmbeddedImage
@@ -23,7 +27,7 @@ from schemas.sample import SAMPLE_SCHEMA
 from stages.publish import Layout, PublishConfig
 
 PICTURES = "images"
-"""Folder of the picture files in the layout with paths."""
+"""The column of pictures, and their folder in the layout with paths."""
 _PICTURE = "images.list.element.bytes"
 _DICTIONARY_LIMIT = 1 << 30
 """Bytes of distinct pictures that a row group may hold before it would store repeated ones again; never reached."""
@@ -56,14 +60,18 @@ class SplitWriter:
         self._split = split
         self._config = config
         self._form = form_of(config.view, config.format)
+        embeds = config.layout is Layout.EMBEDDED
+        schemas = (self._form.columns, self._form.schema)
+        self._columns, self._schema = (_with_shared(schema) if embeds else schema for schema in schemas)
         self._writer: pq.ParquetWriter | None = None
-        self._group: list[BaseModel] = []
+        self._files: list[_HashedFile] = []
+        self._rows: list[int] = []
+        """Rows of each file."""
+        self._group = _Group([], [], [])
         self._group_bytes = 0
         self._file_bytes = 0
         self._last_image = ""
         self._last_picture = ""
-        self._rows: list[int] = []
-        """Rows of each file."""
 
     @property
     def position(self) -> int:
@@ -73,21 +81,51 @@ class SplitWriter:
     def add(self, row: BaseModel) -> None:
         """Takes the next row; the rows of an image come together."""
         image_id, images = pictures_of(row)
+        self._cut(self._cut_before(image_id, images))
+        self._count(image_id, images)
+        self._group.records.append(row)
+
+    def add_columns(self, rows: pa.Table, pictures: Sequence[EmbeddedImage]) -> None:
+        """Takes the next rows as a table of everything but their pictures, of which each row has one."""
+        start = 0
+        for number, (image_id, picture) in enumerate(zip(rows["image_id"].to_pylist(), pictures, strict=True)):
+            cut = self._cut_before(image_id, (picture,))
+            if cut is not _Cut.NOT:
+                self._group.tables.append(rows.slice(start, number - start))
+                self._cut(cut)
+                start = number
+            self._count(image_id, (picture,))
+        self._group.tables.append(rows.slice(start))
+
+    def _cut_before(self, image_id: str, images: Sequence[EmbeddedImage]) -> "_Cut":
+        """Returns what has to end before a row can be taken."""
         if self._writer is None or (image_id != self._last_image and self._is_file_full()):
-            self._open_file()
-        if self._config.layout is Layout.PATHS:
-            row = row.model_copy(update={"images": tuple(self._put(image) for image in images)})
-        size = sum(len(image.bytes or b"") for image in pictures_of(row)[1])
-        if len(self._group) >= self._config.rows_per_group or self._group_bytes + size > self._config.group_bytes:
+            return _Cut.FILE
+        full = len(self._group.pictures) >= self._config.rows_per_group
+        return _Cut.GROUP if full or self._group_bytes + self._size(images) > self._config.group_bytes else _Cut.NOT
+
+    def _cut(self, cut: "_Cut") -> None:
+        if cut is not _Cut.NOT:
             self._flush()
-        self._group.append(row)
+        if cut is _Cut.FILE:
+            self._open_file()
+
+    def _count(self, image_id: str, images: Sequence[EmbeddedImage]) -> None:
+        size = self._size(images)
+        self._group.pictures.append([self._placed(image) for image in images])
         self._group_bytes += size
         self._file_bytes += size if images[0].path != self._last_picture else 0
         self._rows[-1] += 1
         self._last_image, self._last_picture = image_id, images[0].path
 
-    def _put(self, image: EmbeddedImage) -> EmbeddedImage:
-        """Writes a picture as a file, unless it is there, and returns where it is instead of its bytes."""
+    def _size(self, images: Sequence[EmbeddedImage]) -> int:
+        """Returns the bytes that the pictures of a row take in its file."""
+        return 0 if self._config.layout is Layout.PATHS else sum(len(image.bytes or b"") for image in images)
+
+    def _placed(self, image: EmbeddedImage) -> EmbeddedImage:
+        """Returns a picture as its column has it; with paths its bytes become a file, unless that is there."""
+        if self._config.layout is not Layout.PATHS:
+            return image
         place = self._folder / PICTURES / image.path
         if not place.exists():
             place.parent.mkdir(exist_ok=True)
@@ -103,36 +141,117 @@ class SplitWriter:
     def close(self) -> None:
         """Closes the open file, whatever was written of it."""
         if self._writer is not None:
+            self._writer.add_key_value_metadata(_metadata(self._form.schema))
             self._writer.close()
+            self._files[-1].finish()
             self._writer = None
 
     def _is_file_full(self) -> bool:
         return self._rows[-1] >= self._config.rows_per_file or self._file_bytes >= self._config.file_bytes
 
     def _open_file(self) -> None:
-        self._flush()
         self.close()
-        self._writer = pq.ParquetWriter(
-            self._folder / _working_name(self._split, len(self._rows)),
-            self._form.schema,
-            **write_options(self._form.schema),
-        )
+        self._files.append(_HashedFile(self._folder / _working_name(self._split, len(self._rows))))
+        options = write_options(self._form.schema)
+        self._writer = pq.ParquetWriter(self._files[-1], self._schema, store_schema=False, **options)
         self._rows.append(0)
         self._file_bytes = 0
 
     def _flush(self) -> None:
-        if self._group and self._writer is not None:
-            table = self._form.shape(records_to_table(self._group, self._form.columns))
-            self._writer.write_table(table, row_group_size=len(self._group))
-        self._group = []
+        if self._group.pictures and self._writer is not None:
+            table = self._form.shape(self._group.table(self._columns), self._schema)
+            self._writer.write_table(table, row_group_size=table.num_rows)
+        self._group = _Group([], [], [])
         self._group_bytes = 0
 
     def _name(self, number: int) -> ReleaseFile:
         path = self._folder / f"{self._split}-{number:05d}-of-{len(self._rows):05d}.parquet"
         (self._folder / _working_name(self._split, number)).rename(path)
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        return ReleaseFile(path.name, self._split, self._rows[number], path.stat().st_size, file_sha256(path))
+        file = self._files[number]
+        return ReleaseFile(path.name, self._split, self._rows[number], file.size, file.sha256)
+
+
+class _Cut(Enum):
+    NOT = "not"
+    GROUP = "group"
+    FILE = "file"
+
+
+class _Group(NamedTuple):
+    """The rows of the next row group, as records or as tables, and their pictures."""
+
+    records: list[BaseModel]
+    tables: list[pa.Table]
+    pictures: list[list[EmbeddedImage]]
+
+    def table(self, columns: pa.Schema) -> pa.Table:
+        """Returns the rows with their pictures."""
+        others = pa.schema([field for field in columns if field.name != PICTURES])
+        rows = records_to_table(self.records, others) if self.records else pa.concat_tables(self.tables)
+        made = {name: rows[name].combine_chunks() for name in others.names}
+        made[PICTURES] = _picture_lists(self.pictures, columns.field(PICTURES).type)
+        return pa.Table.from_arrays([made[name] for name in columns.names], schema=columns)
+
+
+def _picture_lists(rows: Sequence[Sequence[EmbeddedImage]], kind: pa.DataType) -> pa.Array:
+    """Returns the column of pictures; where its type says so, each is in it once, and the rows share it."""
+    images = [image for row in rows for image in row]
+    fields = list(kind.value_type)
+    if pa.types.is_dictionary(fields[0].type):
+        places: dict[bytes, int] = {}
+        indices = [places.setdefault(image.bytes or b"", len(places)) for image in images]
+        data = pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(list(places), pa.binary()))
+    else:
+        data = pa.array([image.bytes for image in images], fields[0].type)
+    paths = pa.array([image.path for image in images], fields[1].type)
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
+    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays([data, paths], fields=fields), type=kind)
+
+
+def _with_shared(schema: pa.Schema) -> pa.Schema:
+    """Returns the schema with pictures as a dictionary, as Parquet stores them: none is repeated in memory."""
+    path = schema.field(PICTURES).type.value_type.field("path")
+    shared = pa.list_(pa.struct([("bytes", pa.dictionary(pa.int32(), pa.binary())), path]))
+    return schema.set(schema.get_field_index(PICTURES), pa.field(PICTURES, shared))
+
+
+def _metadata(schema: pa.Schema) -> dict[bytes, bytes]:
+    """Returns what Arrow stores in a file so that its schema comes back, for rows that were handed over as another."""
+    return {**(schema.metadata or {}), b"ARROW:schema": base64.b64encode(schema.serialize().to_pybytes())}
+
+
+class _HashedFile:
+    """A new file for Arrow to write, synced when it is finished; its digest is taken on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb")
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes) -> int:
+        """Appends the bytes."""
+        self._digest.update(data)
+        self.size += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def finish(self) -> None:
+        """Brings everything to the disk and closes the file."""
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
 
 
 def lineage_of(folder: Path, file: ReleaseFile, release: str) -> pa.Table:

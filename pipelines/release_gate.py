@@ -10,13 +10,12 @@ from typing import NamedTuple
 import duckdb
 
 from pipelines.errors import UserError
-from pipelines.people.standing import accepted_sql
 from pipelines.store import Dataset
 from schemas.audit import Audit
 from schemas.rollout import Scored, View
 from stages.shortcut import Attempted, Gate, ShortcutConfig, audit, audit_text, gate_of, questions_needed, release_fault
 
-_SHIPS = f"FROM questions q JOIN decisions d USING (question_id) WHERE {accepted_sql('q.question_id', 'd.route')}"
+_SHIPS = "FROM questions q JOIN decisions_in_effect d USING (question_id) WHERE d.route = 'accept'"
 _ATTEMPTS = f"""
 SELECT q.question_id, q.style, q.hop_count, q.answer, r.view, r.outcome
 FROM rollouts r JOIN (SELECT q.* {_SHIPS}) q USING (question_id) WHERE r.view <> '{View.FULL.value}' ORDER BY ALL

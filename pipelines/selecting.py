@@ -15,7 +15,6 @@ from pipelines.benchmark_files import read_benchmarks
 from pipelines.comparing import COMPARE, pairs_of, thumbnails_of
 from pipelines.errors import UserError
 from pipelines.parts import digest_of
-from pipelines.people.standing import accepted_sql
 from pipelines.steps import source_folder
 from pipelines.store import Dataset
 from schemas.drop import Drop, DropReason
@@ -85,11 +84,11 @@ def _levels(offers: Sequence[Offer], tries: Mapping[str, Try], refused: Mapping[
 
 def _offers(connection: duckdb.DuckDBPyConnection) -> tuple[list[Offer], dict[str, Try]]:
     rows = connection.execute(
-        f"""
+        """
         SELECT q.question_id, q.image_id, q.family_id, q.variant, q.question, q.shape, q.categories, q.answer,
             q.hop_count, i.split, o.solve_rate, q.margin
         FROM questions q JOIN images i USING (image_id) JOIN outcomes o USING (question_id)
-        WHERE {accepted_sql("q.question_id", "o.route")} ORDER BY q.question_id
+        WHERE o.route = 'accept' ORDER BY q.question_id
         """
     ).fetchall()
     offers = [Offer._make((*row[:6], tuple(row[6]), *row[7:10])) for row in rows]

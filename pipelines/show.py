@@ -76,7 +76,7 @@ def load_subject(dataset: Dataset, question_id: str | None) -> Subject:
 def _find(connection: duckdb.DuckDBPyConnection, question_id: str | None, root: Path) -> Question:
     if question_id is None:
         sql = """
-            SELECT q FROM questions q SEMI JOIN (FROM decisions WHERE route = 'accept') d USING (question_id)
+            SELECT q FROM questions q SEMI JOIN (FROM decisions_in_effect WHERE route = 'accept') d USING (question_id)
             ORDER BY q.hop_count DESC, q.margin DESC, q.question_id LIMIT 1
         """
         found = connection.execute(sql).fetchall()
@@ -95,7 +95,7 @@ def _find(connection: duckdb.DuckDBPyConnection, question_id: str | None, root: 
 def _with_certificates(connection: duckdb.DuckDBPyConnection, question: Question) -> Question:
     """Returns the question with what judges and the balance of the dataset said of it later."""
     said = _select(connection, "verdicts", "question_id", question.question_id)
-    routed = _select(connection, "decisions", "question_id", question.question_id)
+    routed = _select(connection, "decisions_in_effect", "question_id", question.question_id)
     decision = Decision.model_validate(routed[0]) if routed else None
     certificates = all_certificates(question, [Verdict.model_validate(row) for row in said], decision)
     return question.model_copy(update={"certificates": certificates})

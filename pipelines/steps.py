@@ -119,6 +119,11 @@ class Committed:
         """Takes in more committed manifests."""
         for manifest in manifests:
             self.manifests.append(manifest)
+            self.offer([manifest])
+
+    def offer(self, manifests: Iterable[ShardManifest]) -> None:
+        """Makes the parts of manifests known that are not of this run's steps: what people said."""
+        for manifest in manifests:
             for part in manifest.parts:
                 shards = self._parts.setdefault(f"{manifest.stage}/{part.table}", {})
                 shards.setdefault(part.shard, []).append(part)

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from pipelines.bucket import BucketPath, place
-from pipelines.dataset_info import FILE_NAME, DatasetInfo
+from pipelines.dataset_info import FILE_NAME, DatasetInfo, other_tables
 from pipelines.errors import UserError
 from pipelines.parts import TEMPORARY_MARK, digest_of, readable, write_exclusively, write_part
 from pipelines.tables import TABLES
@@ -31,6 +31,9 @@ from schemas.manifest import WHOLE_DATASET, Part, ShardManifest
 MANIFEST_FOLDER = "_manifests"
 BUCKET_GRACE = 24 * 3600.0
 """Seconds for which a part in a bucket that no manifest names may still be some writer's work."""
+
+MADE_BY_ANOTHER = "was made by another version of hopyard"
+REMEDY = "use that version, or make it again: hopyard run --out ANOTHER"
 
 RecordType = TypeVar("RecordType", bound=BaseModel)
 
@@ -46,10 +49,12 @@ class Dataset:
         """Returns the dataset of an existing folder.
 
         Raises:
-            UserError: there is no such folder, or it is not a dataset.
+            UserError: there is no such folder, it is not a dataset, or another version of this program made it.
         """
         dataset = cls(root)
-        _ = dataset.info
+        others = other_tables(dataset.info)
+        if others:
+            raise UserError(f"{dataset.root} {MADE_BY_ANOTHER}: tables have other columns: {', '.join(others)}; {REMEDY}")
         return dataset
 
     @property
@@ -85,12 +90,18 @@ class Dataset:
         return tuple(sorted(parts, key=lambda part: (part.shard, part.path)))
 
     def read(self, table: str, parts: Sequence[Part] | None = None, columns: list[str] | None = None) -> pa.Table:
-        """Returns the rows of the given parts, or of all committed ones; typed and empty where there are none."""
+        """Returns the rows of the given parts, or of all committed ones; typed and empty where there are none.
+
+        Raises:
+            UserError: a part lacks a column.
+        """
         chosen = self.parts(table) if parts is None else parts
         schema = TABLES[table].schema
         if columns is not None:
             schema = pa.schema([schema.field(column) for column in columns])
         read = [pq.read_table(readable(self.root / part.path), columns=columns, partitioning=None) for part in chosen]
+        for rows in read:
+            check_columns(self.root, table, rows.column_names, schema.names)
         return pa.concat_tables([schema.empty_table(), *(rows.cast(schema) for rows in read)])
 
     def records(
@@ -172,6 +183,17 @@ class ShardWriter:
         part = write_part(self._dataset.root, table, shard, name, rows)
         if part is not None:
             self._parts.append(part)
+
+
+def check_columns(root: Path, table: str, found: Sequence[str], wanted: Sequence[str]) -> None:
+    """Passes where a part has the columns that are wanted of its table.
+
+    Raises:
+        UserError: it lacks one.
+    """
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise UserError(f"{root} {MADE_BY_ANOTHER}: table {table} has no column {', '.join(missing)}; {REMEDY}")
 
 
 def _table_folders() -> list[str]:

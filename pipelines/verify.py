@@ -30,18 +30,12 @@ REFERENCES = {
     "questions name an image that images lacks": "from questions anti join images using (image_id)",
     "verdicts name a question that questions lacks": "from verdicts anti join questions using (question_id)",
     "decisions name a question that questions lacks": "from decisions anti join questions using (question_id)",
-    "accepted questions lack a passing verdict of every judge": """
+    "questions that routing accepted lack a passing verdict of every judge": """
         from decisions where route = 'accept' and question_id not in
         (select question_id from verdicts group by 1 having bool_and(outcome = 'pass'))
         """,
-    "samples were not accepted": """
-        from samples where question_id not in (select question_id from decisions where route = 'accept')
-        and question_id not in (select question_id from people where standing = 'confirmed' and answer = own)
-        """,
-    "samples were rejected by people": """
-        from samples where question_id in
-        (select question_id from people where standing = 'rejected'
-        or (standing = 'confirmed' and answer is distinct from own))
+    "samples are not of accepted questions, or people rejected them since": """
+        from samples where question_id not in (select question_id from decisions_in_effect where route = 'accept')
         """,
     "samples give another answer than their question": """
         from samples s join questions q using (question_id) where s.answer <> q.answer::varchar
@@ -134,7 +128,7 @@ def _check_references(dataset: Dataset) -> list[str]:
 
 def _accepted(dataset: Dataset) -> int:
     with connect(dataset) as connection:
-        found = connection.execute("select count(*) from decisions where route = 'accept'").fetchone()
+        found = connection.execute("select count(*) from decisions_in_effect where route = 'accept'").fetchone()
     return int(found[0]) if found else 0
 
 

@@ -164,7 +164,7 @@ def publish(accepted: Accepted, picture: EmbeddedImage, place: Place, config: Pu
         tier=tier_of(accepted),
         votes=accepted.tried.votes,
         solve_rates=accepted.tried.solve_rates,
-        difficulty=band_of(_overall(accepted.tried)).value,
+        difficulty=difficulty_of(accepted.tried),
         curriculum=place.level,
         certificates=(*question.certificates, *_later_certificates(accepted)),
         split=image.split,
@@ -173,21 +173,27 @@ def publish(accepted: Accepted, picture: EmbeddedImage, place: Place, config: Pu
         image_source=place.image_source,
         width=image.width,
         height=image.height,
-        **{name: getattr(question, name) for name in _COPIED},
+        **{name: getattr(question, name) for name in COPIED},
     )
 
 
-_COPIED = (
+COPIED = (
     "question_id", "image_id", "family_id", "variant", "style", "hop_count", "shape", "trace", "margin",
     "weakest_fact", "luck", "strict", "program", "config_hash", "seed", "categories", "stage_version",
 )  # fmt: skip
 """Fields that a row takes over from its question as they are."""
 
 
-def _overall(tried: Tried) -> float | None:
-    """Returns the solve rate over all models; None where nobody tried."""
+def difficulty_of(tried: Tried) -> str:
+    """Returns the band of the solve rate over all models."""
     attempts = sum(rate.n for rate in tried.solve_rates or ())
-    return sum(rate.correct for rate in tried.solve_rates or ()) / attempts if attempts else None
+    overall = sum(rate.correct for rate in tried.solve_rates or ()) / attempts if attempts else None
+    return band_of(overall).value
+
+
+def holds_tag(text: str) -> bool:
+    """Whether a text holds what a trainer takes for its own."""
+    return _PLACEHOLDER.search(text) is not None
 
 
 def unfit_of(accepted: Accepted) -> Drop | None:
@@ -213,16 +219,29 @@ def tier_of(accepted: Accepted) -> str:
     Raises:
         ValueError: nobody does.
     """
-    question, votes = accepted.question, accepted.tried.votes
-    agreed = bool(votes) and votes is not None and votes[0].answer == str(question.answer)
-    if not question.program and not agreed and accepted.decision.reason.startswith(REWARD_MODEL):
+    question = accepted.question
+    return tier_named(
+        question.question_id, question.program, str(question.answer), accepted.decision.reason, accepted.tried
+    )
+
+
+def tier_named(question_id: str, program: str, answer: str, reason: str, tried: Tried) -> str:
+    """Returns `tier_of` a question by what it depends on; ``reason`` is that of the decision.
+
+    Raises:
+        ValueError: nobody vouches for the answer.
+    """
+    agreed = bool(tried.votes) and tried.votes is not None and tried.votes[0].answer == answer
+    if agreed:
+        return "both" if program else "people"
+    if program:
+        return "program"
+    if reason.startswith(REWARD_MODEL):
         return "model"
-    if not question.program and not agreed:
-        raise ValueError(f"question {question.question_id} was accepted, but neither a program nor people vouch for it")
-    return "program" if not agreed else "both" if question.program else "people"
+    raise ValueError(f"question {question_id} was accepted, but neither a program nor people vouch for it")
 
 
-_JUDGED = {"second_executor": "answer", "text_rules": "no_give_away"}
+JUDGED = {"second_executor": "answer", "text_rules": "no_give_away"}
 """The certificates that judges give, by judge."""
 
 
@@ -234,7 +253,7 @@ def _later_certificates(accepted: Accepted) -> Iterator[Certificate]:
     """
     question, decision = accepted.question, accepted.decision
     outcomes = {verdict.judge: verdict for verdict in accepted.verdicts if verdict.question_id == question.question_id}
-    for judge, name in _JUDGED.items() if question.program else ():
+    for judge, name in JUDGED.items() if question.program else ():
         if judge not in outcomes or outcomes[judge].outcome is not Outcome.PASS:
             raise ValueError(f"question {question.question_id} was accepted without a pass of {judge}")
         yield Certificate(name=name, passed=True, detail=f"passed by {judge}")

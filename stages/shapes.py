@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.masks import BoolMask
+from stages.masks import BoolMask, box_xyxy_of
 
 Line = NDArray[np.float64]
 """``(n, 2)`` points ``x, y`` in pixels of the picture as drawn."""
@@ -40,12 +40,21 @@ def box_path(box_xyxy: tuple[float, float, float, float], scale: float) -> str:
 
 def _rings(mask: BoolMask, size: tuple[int, int]) -> list[Line]:
     """Returns the closed contours on the drawn picture. A rim of background closes those that meet the border."""
-    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
+    height, width = mask.shape
+    across, down = width / size[0], height / size[1]
+    x0, y0, x1, y1 = box_xyxy_of(mask)
+    # Only the part of the drawn picture that the mask is on, in its whole pixels: a mask is small, a picture is not.
+    left, top = int(x0 / across), int(y0 / down)
+    right, bottom = min(size[0], int(x1 / across) + 1), min(size[1], int(y1 / down) + 1)
+    part = (left * across, top * down, min(width, right * across), min(height, bottom * down))
+    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize(
+        (right - left, bottom - top), Image.Resampling.BOX, box=part
+    )
     field = np.pad(np.asarray(grey, dtype=np.float64) / 255, 1)
     lines = contourpy.contour_generator(z=field).lines(0.5)
     limit = np.array(size, dtype=np.float64)
     # Sample (i, j) is the centre of pixel (i - 1, j - 1).
-    return [np.clip(np.asarray(line) - 0.5, 0, limit) for line in lines]
+    return [np.clip(np.asarray(line) + (left - 0.5, top - 0.5), 0, limit) for line in lines]
 
 
 def _thinned(ring: Line) -> Line:
@@ -58,30 +67,31 @@ def _thinned(ring: Line) -> Line:
 
 
 def _simplified(points: Line) -> Line:
-    """Douglas and Peucker: a stretch becomes a straight line where no point is farther than the tolerance from it."""
-    keep = np.zeros(len(points), dtype=np.bool_)
-    keep[[0, -1]] = True
-    stack = [(0, len(points) - 1)]
-    while stack:
-        first, last = stack.pop()
-        if last - first < 2:
-            continue
-        offset = _distances(points[first + 1 : last], points[first], points[last])
-        worst = int(np.argmax(offset))
-        if offset[worst] > TOLERANCE:
-            middle = first + 1 + worst
-            keep[middle] = True
-            stack += [(first, middle), (middle, last)]
-    return points[keep]
+    """Douglas and Peucker: a stretch becomes a straight line where no point is farther than the tolerance from it.
+
+    All stretches are looked at together, and each that bends too much is cut at its farthest point, until none does.
+    """
+    kept: NDArray[np.intp] = np.unique([0, len(points) - 1])
+    while len(kept) > 1:
+        lengths = np.diff(kept)
+        starts, ends = (np.repeat(points[which], lengths, axis=0) for which in (kept[:-1], kept[1:]))
+        offset = _distances(points[:-1], starts, ends)
+        worst = np.maximum.reduceat(offset, kept[:-1])
+        farthest = np.flatnonzero((offset == np.repeat(worst, lengths)) & (offset > TOLERANCE))
+        if not farthest.size:
+            break
+        _, first = np.unique(np.searchsorted(kept, farthest, side="right"), return_index=True)
+        kept = np.union1d(kept, farthest[first])
+    return points[kept]
 
 
-def _distances(points: Line, start: Line, end: Line) -> NDArray[np.float64]:
-    along = end - start
-    length = float(np.hypot(*along))
-    away = points - start
-    if length == 0:
-        return np.asarray(np.hypot(away[:, 0], away[:, 1]))
-    return np.asarray(np.abs(away[:, 0] * along[1] - away[:, 1] * along[0]) / length)
+def _distances(points: Line, starts: Line, ends: Line) -> NDArray[np.float64]:
+    """Returns the distance of each point from its own line; from its start where that is the end too."""
+    along, away = ends - starts, points - starts
+    length = np.hypot(along[:, 0], along[:, 1])
+    across = np.abs(away[:, 0] * along[:, 1] - away[:, 1] * along[:, 0])
+    still = length == 0
+    return np.asarray(np.where(still, np.hypot(away[:, 0], away[:, 1]), across / np.where(still, 1.0, length)))
 
 
 def _path(ring: Line) -> str:

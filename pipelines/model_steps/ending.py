@@ -10,6 +10,7 @@ from pipelines.domains import domain_of
 from pipelines.job import Job, Outcome
 from pipelines.ledger import Ledger
 from pipelines.model_steps.cascade import JUDGED, questions_of
+from pipelines.people.standing import accepted_questions
 from pipelines.question_steps import decision_drop
 from pipelines.scene_reader import scenes_of
 from schemas.decision import Decision, Route
@@ -122,7 +123,7 @@ def trace(job: Job) -> Outcome:
     """Accepted questions to written ways to their answers, step by step, checked and scored."""
     ledger = Ledger(job.stage)
     asker, config = Asker(job, ledger), job.config.trace
-    accepted = {one.question_id for one in job.records("route/decisions", Decision) if one.route is Route.ACCEPT}
+    accepted = accepted_questions(job.rows("route/decisions"), job.rows("people/people"))
     questions = [question for question in questions_of(job) if question.question_id in accepted]
     images = {question.image_id for question in questions}
     scenes = {scene.image.image_id: scene for scene in scenes_of(job) if scene.image.image_id in images}
@@ -225,7 +226,7 @@ def _grade(job: Job, asker: Asker, ledger: Ledger, paths: Sequence[Path]) -> lis
 def audit_corpus(job: Job) -> Outcome:
     """Attempts without the picture at accepted questions to the audit that release waits for."""
     ledger = Ledger(job.stage)
-    accepted = {one.question_id for one in job.records("route/decisions", Decision) if one.route is Route.ACCEPT}
+    accepted = accepted_questions(job.rows("route/decisions"), job.rows("people/people"))
     questions: dict[str, Question] = {
         question.question_id: question for question in questions_of(job) if question.question_id in accepted
     }

@@ -1,4 +1,7 @@
-"""What people decided, put over what routing decided."""
+"""What people decided, put over what routing decided. The view `decisions_in_effect` says the same in SQL.
+
+That is the one meaning of "accepted" wherever something follows from it: publishing, traces, audits, reports, numbers.
+"""
 
 from collections.abc import Mapping
 
@@ -12,14 +15,6 @@ PEOPLE = "people: "
 """How the reason of a decision begins that people made where routing had not accepted."""
 REWARD_MODEL = "reward model: "
 """The same, of the reward model."""
-
-
-def accepted_sql(question: str, route: str) -> str:
-    """Returns the SQL condition that a question is let out, by its columns: `decisions_in_effect` in SQL."""
-    said = "SELECT question_id FROM people WHERE standing"
-    out = f"({route} = 'accept' OR {question} IN ({said} = 'confirmed' AND answer = own))"
-    wrong = f"{said} = 'rejected' OR (standing = 'confirmed' AND answer IS DISTINCT FROM own)"
-    return f"({out} AND {question} NOT IN ({wrong}))"
 
 
 def decisions_in_effect(decisions: pa.Table, people: pa.Table) -> pa.Table:
@@ -46,6 +41,12 @@ def decisions_in_effect(decisions: pa.Table, people: pa.Table) -> pa.Table:
         place = joined.schema.get_field_index(column)
         joined = joined.set_column(place, column, pc.if_else(changed, joined[f"their_{column}"], joined[column]))
     return joined.select(decisions.column_names).cast(decisions.schema)
+
+
+def accepted_questions(decisions: pa.Table, people: pa.Table) -> frozenset[str]:
+    """Returns the ids of the questions that are accepted in effect."""
+    standing = decisions_in_effect(decisions, people)
+    return frozenset(standing.filter(pc.equal(standing["route"], Route.ACCEPT.value))["question_id"].to_pylist())
 
 
 def decided_annotations(tables: Mapping[str, pa.Table]) -> pa.Table:

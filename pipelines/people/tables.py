@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 
+from pipelines.catalog_file import refresh_catalog
 from pipelines.ledger import Ledger
 from pipelines.opening import hold_worker_lock
 from pipelines.parts import digest_of
@@ -51,6 +52,7 @@ def commit_record(dataset: Dataset, record: Record, decisions: Sequence[PeopleDe
         dataset.commit(manifest)
     finally:
         os.close(lock)
+    refresh_catalog(dataset)
     return True
 
 

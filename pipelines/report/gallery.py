@@ -87,7 +87,7 @@ def choose_questions(connection: duckdb.DuckDBPyConnection, most: int = MOST_QUE
             SELECT question_id, list(v) AS said FROM verdicts v SEMI JOIN chosen USING (question_id)
             GROUP BY question_id
         ) v USING (question_id)
-        LEFT JOIN decisions d USING (question_id)
+        LEFT JOIN decisions_in_effect d USING (question_id)
         ORDER BY o.image_id, o.question_id
         """,
         {"most": most, "lost": round(most * _LOST_SHARE)},

@@ -1,5 +1,18 @@
 -- What every connection to a dataset has beside its tables: views that put them together. docs/sql.md explains them.
 
+-- Decisions as they stand with people's word, or the reward model's: what this accepts is what a release publishes.
+-- `pipelines.people.standing` says the same of tables.
+CREATE VIEW decisions_in_effect AS
+SELECT question_id, d.image_id, coalesce(theirs, d.route) AS route,
+    CASE WHEN theirs <> d.route THEN begin || their_reason ELSE d.reason END AS reason
+FROM decisions d
+LEFT JOIN (
+    SELECT question_id, reason AS their_reason,
+        CASE WHEN standing = 'confirmed' AND answer = own THEN 'accept' ELSE 'drop' END AS theirs,
+        CASE WHEN decided_by = 'reward model' THEN 'reward model: ' ELSE 'people: ' END AS begin
+    FROM people WHERE standing <> 'open'
+) USING (question_id);
+
 -- Solve rates per question and model, of attempts that saw the picture. One that gave no number says nothing and is not
 -- counted as wrong.
 CREATE VIEW solve_rates AS
@@ -47,9 +60,11 @@ SELECT q.question_id, q.image_id, q.family_id, q.variant, q.style, q.shape, q.ce
         WHEN d.route = 'drop' THEN 'dropped'
         ELSE 'open'
     END AS ended,
-    d.route, l.dropped_by, l.drop_reason, l.drop_detail, s.tier, s.split, r.attempts, r.solve_rate, v.votes, v.agreeing
+    d.route, coalesce(l.dropped_by, CASE WHEN d.route = 'drop' THEN 'people' END) AS dropped_by,
+    coalesce(l.drop_reason, CASE WHEN d.route = 'drop' THEN 'rejected' END) AS drop_reason,
+    coalesce(l.drop_detail, CASE WHEN d.route = 'drop' THEN d.reason END) AS drop_detail, s.tier, s.split, r.attempts, r.solve_rate, v.votes, v.agreeing
 FROM questions q
-LEFT JOIN decisions d USING (question_id)
+LEFT JOIN decisions_in_effect d USING (question_id)
 LEFT JOIN lost l USING (question_id)
 LEFT JOIN samples s USING (question_id)
 LEFT JOIN solved r USING (question_id)

@@ -6,6 +6,7 @@ import pytest
 from pipelines.catalog import ask, connect
 from pipelines.errors import UserError
 from pipelines.options import RunOptions
+from pipelines.part_files import SCHEME
 from pipelines.produce import produce_plain
 from pipelines.store import Dataset
 from pipelines.tables import TABLES, VIEWS
@@ -47,6 +48,12 @@ FORBIDDEN = [
     "from read_csv('/etc/passwd')",
     "from read_text('/etc/passwd')",
     "from read_parquet('{part}')",
+    "copy (select 1) to '{name}' (use_tmp_file false)",
+    "explain analyze copy (select 1) to '{name}' (use_tmp_file false)",
+    "attach '{name}'",
+    "from read_parquet('hopyard://../dataset.json')",
+    "from read_text('hopyard:///etc/passwd') where content is not null union all select error('none')",
+    "from read_text('https://example.org/')",
     "from glob('/etc/*')",
     "from '/etc/passwd'",
     "install httpfs",
@@ -71,7 +78,7 @@ def test_whatever_does_more_than_read_the_views_is_refused_in_one_line(finished:
     part = finished.root / finished.parts("questions")[0].path
     before = files_of(finished.root)
     with pytest.raises(UserError) as refusal:
-        rows(finished, sql.format(root=finished.root, part=part))
+        rows(finished, sql.format(root=finished.root, part=part, name=SCHEME + finished.parts("questions")[0].path))
     assert str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert files_of(finished.root) == before
@@ -83,6 +90,37 @@ def test_the_connection_itself_reaches_no_file(finished: Dataset) -> None:
         for sql in (f"copy (select 1) to '{part}' (use_tmp_file false)", f"from read_parquet('{part}')"):
             with pytest.raises(duckdb.PermissionException):
                 connection.execute(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "copy (select 1) to '{name}' (use_tmp_file false)",
+        "copy (select 1) to '{name}'",
+        "copy (select 1) to 'hopyard://questions/mine.parquet'",
+        "copy (select 1 a) to 'hopyard://questions' (format parquet, partition_by (a), overwrite)",
+        "export database 'hopyard://mine'",
+        "attach 'hopyard://mine.db'",
+        "set allowed_directories = ['/']",
+        "set allowed_paths = ['/etc/passwd']",
+        "install httpfs",
+        "load httpfs",
+    ],
+)
+def test_parts_can_be_named_and_not_written(finished: Dataset, sql: str) -> None:
+    before = files_of(finished.root)
+    with connect(finished) as connection, pytest.raises(duckdb.Error):
+        connection.execute(sql.format(name=SCHEME + finished.parts("questions")[0].path))
+    assert files_of(finished.root) == before
+
+
+def test_no_file_but_committed_parts_has_a_name(finished: Dataset) -> None:
+    with connect(finished) as connection:
+        for path in ("dataset.json", "../secret", "/etc/passwd", "*", "**/*.parquet", f"{finished.root}/dataset.json"):
+            assert connection.execute(f"select content from read_text('{SCHEME}{path}')").fetchall() == []
+            assert connection.execute(f"select file from glob('{SCHEME}{path}')").fetchall() == []
+        internal = finished.parts("segments")[0].path
+        assert connection.execute(f"select content from read_blob('{SCHEME}{internal}')").fetchall() == []
 
 
 def test_a_query_while_a_run_goes_on_sees_whole_shards(tiny_options: RunOptions) -> None:

@@ -10,8 +10,14 @@ import pytest
 
 from pipelines.catalog import connect
 from pipelines.catalog_file import FILE_NAME, write_catalog
+from pipelines.people.tables import commit_record
+from pipelines.people.votes import Record
+from pipelines.publish import publish_dataset
 from pipelines.store import Dataset
 from pipelines.tables import VIEWS
+from schemas.annotation import PeopleDecision, Purpose, Standing
+from schemas.question import Question
+from tests.release_makers import make_dataset, make_files
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,8 @@ def plain(answer):
 
 
 def test_every_view_and_macro_says_the_same_in_both(catalogued):
-    statements = [f"FROM {name}" for name in (*VIEWS, "outcomes", "solve_rates", "votes", "work", "balances", "losses")]
+    views = (*VIEWS, "decisions_in_effect", "outcomes", "solve_rates", "votes", "work", "balances", "losses")
+    statements = [f"FROM {name}" for name in views]
     statements += ["FROM yield_by_stage()", "FROM cost_per_kept()", "FROM hardest_families(most := 3)"]
     statements += ["FROM judge_vs_people()", "FROM category_story('cup')"]
     with connect(catalogued) as ours, opened(catalogued.root) as theirs:
@@ -74,3 +81,18 @@ def test_a_damaged_catalog_is_replaced(catalogued, tmp_path):
     write_catalog(Dataset(root))
     with opened(root) as connection:
         assert connection.execute("SELECT count(*) FROM images").fetchall() == [(12,)]
+
+
+def test_it_follows_publishing_and_what_people_say(tmp_path):
+    dataset = make_dataset(tmp_path, make_files(2))
+    publish_dataset(dataset.root)
+    with opened(dataset.root) as connection:
+        assert connection.execute("SELECT count(*) FROM samples").fetchall() == [(6,)]
+    question = next(dataset.records("questions", Question))
+    said = {"question_id": question.question_id, "image_id": question.image_id, "round": 0, "votes": 4, "agreeing": 0}
+    told = {"purpose": Purpose.AUDIT, "rule": "unanimous", "standing": Standing.REJECTED, "decided_by": "rule"}
+    numbers = {"answer": None, "own": question.answer, "posterior": None}
+    commit_record(dataset, Record((), ()), (PeopleDecision(**said, **told, **numbers, reason="no"),))
+    with opened(dataset.root) as connection:
+        sql = "SELECT route, count(*) FROM decisions_in_effect GROUP BY ALL ORDER BY ALL"
+        assert connection.execute(sql).fetchall() == [("accept", 5), ("drop", 1)]

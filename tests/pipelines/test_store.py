@@ -1,16 +1,21 @@
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.dataset_info import DatasetInfo
 from pipelines.errors import UserError
 from pipelines.opening import open_for_run
 from pipelines.parts import digest_of
+from pipelines.publish import publish_dataset
 from pipelines.store import Dataset, ShardWriter
 from schemas.drop import Drop, DropReason
 from schemas.manifest import DropCount, ShardManifest, UnitCount
+from tests.release_makers import make_dataset as make_release_dataset
+from tests.release_makers import make_files
 
 INFO = DatasetInfo(source="/photos", seed=7)
 
@@ -162,3 +167,25 @@ def test_a_damaged_manifest_is_one_clear_line(tmp_path: Path) -> None:
     dataset.manifest_path("ingest", 0, manifest.key).write_text("{}")
     with pytest.raises(UserError, match="is damaged; remove it and run again"):
         dataset.manifests()
+
+
+def test_a_dataset_of_another_version_says_so_and_what_to_do(tmp_path: Path) -> None:
+    dataset = make_release_dataset(tmp_path, make_files(1))
+    info = json.loads((dataset.root / "dataset.json").read_text())
+    info["tables"]["questions"] -= 1
+    (dataset.root / "dataset.json").write_text(json.dumps(info))
+    told = r"made by another version of hopyard: tables have other columns: questions \(1 there, 2 here\); use that"
+    with pytest.raises(UserError, match=told):
+        Dataset.open(dataset.root)
+
+
+def test_a_part_without_a_column_is_named_wherever_it_is_read(tmp_path: Path) -> None:
+    dataset = make_release_dataset(tmp_path, make_files(1))
+    (part,) = dataset.parts("questions")
+    rows = pq.read_table(dataset.root / part.path)
+    pq.write_table(rows.drop_columns(["wording", "mode"]), dataset.root / part.path)
+    told = "table questions has no column wording, mode; use that version, or make it again: hopyard run --out"
+    with pytest.raises(UserError, match=told):
+        dataset.read("questions")
+    with pytest.raises(UserError, match=told):
+        publish_dataset(dataset.root)

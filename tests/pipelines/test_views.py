@@ -256,7 +256,7 @@ def test_every_form_has_a_schema_or_says_what_fits(view, format):
     except UserError as error:
         assert f"--format {format} has no rows for --view {view}" in str(error) and "hopyard" in str(error)
         return
-    empty = form.shape(form.columns.empty_table())
+    empty = form.shape(form.columns.empty_table(), form.schema)
     assert empty.schema.equals(form.schema) and "images" in form.schema.names
 
 

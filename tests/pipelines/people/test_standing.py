@@ -3,7 +3,8 @@
 import duckdb
 import pyarrow as pa
 
-from pipelines.people.standing import accepted_sql, decided_annotations, decisions_in_effect
+from pipelines.catalog import combined_views
+from pipelines.people.standing import accepted_questions, decided_annotations, decisions_in_effect
 from schemas.annotation import ANNOTATION_SCHEMA, PEOPLE_SCHEMA
 from schemas.decision import DECISION_SCHEMA
 
@@ -80,8 +81,10 @@ def test_the_same_in_sql() -> None:
     connection = duckdb.connect()
     for name, rows in tables.items():
         connection.register(name, rows)
-    sql = f"SELECT question_id FROM decisions d WHERE {accepted_sql('d.question_id', 'd.route')} ORDER BY 1"
-    found = decisions_in_effect(tables["decisions"], tables["people"]).to_pylist()
-    accepted = sorted(row["question_id"] for row in found if row["route"] == "accept")
-    assert [row[0] for row in connection.execute(sql).fetchall()] == accepted
+    (view,) = (statement for statement in combined_views() if "VIEW decisions_in_effect" in statement)
+    connection.execute(view)
+    found = decisions_in_effect(tables["decisions"], tables["people"]).sort_by("question_id")
+    assert connection.sql("FROM decisions_in_effect ORDER BY 1").to_arrow_table().to_pylist() == found.to_pylist()
+    accepted = {row["question_id"] for row in found.to_pylist() if row["route"] == "accept"}
+    assert accepted_questions(tables["decisions"], tables["people"]) == accepted == {"audited", "sent", "free"}
     connection.close()
