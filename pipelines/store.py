@@ -54,7 +54,8 @@ class Dataset:
         dataset = cls(root)
         others = other_tables(dataset.info)
         if others:
-            raise UserError(f"{dataset.root} {MADE_BY_ANOTHER}: tables have other columns: {', '.join(others)}; {REMEDY}")
+            told = f"tables have other columns: {', '.join(others)}"
+            raise UserError(f"{dataset.root} {MADE_BY_ANOTHER}: {told}; {REMEDY}")
         return dataset
 
     @property
