@@ -4,6 +4,7 @@ A rewrite is an ordered list of columns: the new name, and the column it is or a
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -42,11 +43,12 @@ class Form(NamedTuple):
     def shape(self, table: pa.Table, schema: pa.Schema) -> pa.Table:
         """Returns the table of a file, with the types of ``schema``, which stores the columns of `schema`."""
         if self.rewrite is None:
-            return table.cast(schema)
+            return table.replace_schema_metadata(schema.metadata)
         columns = [_column(table, column) for column in self.rewrite.values()]
         return pa.Table.from_arrays(columns, schema=schema)
 
 
+@cache
 def form_of(view: View, format: Format) -> Form:  # noqa: A002 - the option's own name
     """Returns the form of a view in a format.
 

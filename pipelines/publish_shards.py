@@ -6,10 +6,10 @@ is a file of the folder images, written once.
 """
 
 import base64
-import hashlib
 import io
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from pipelines.parts import file_sha256
 from pipelines.publish_forms import form_of
 from schemas.arrow import records_to_table
 from schemas.release_row import EmbeddedImage
@@ -60,11 +61,10 @@ class SplitWriter:
         self._split = split
         self._config = config
         self._form = form_of(config.view, config.format)
-        embeds = config.layout is Layout.EMBEDDED
+        self._embeds = config.layout is Layout.EMBEDDED
         schemas = (self._form.columns, self._form.schema)
-        self._columns, self._schema = (_with_shared(schema) if embeds else schema for schema in schemas)
+        self._columns, self._schema = (_with_shared(schema) if self._embeds else schema for schema in schemas)
         self._writer: pq.ParquetWriter | None = None
-        self._files: list[_HashedFile] = []
         self._rows: list[int] = []
         """Rows of each file."""
         self._group = _Group([], [], [])
@@ -81,28 +81,30 @@ class SplitWriter:
     def add(self, row: BaseModel) -> None:
         """Takes the next row; the rows of an image come together."""
         image_id, images = pictures_of(row)
-        self._cut(self._cut_before(image_id, images))
-        self._count(image_id, images)
+        size = sum(map(self._size, images))
+        self._cut(self._cut_before(image_id, size))
+        self._count(image_id, images, size)
         self._group.records.append(row)
 
     def add_columns(self, rows: pa.Table, pictures: Sequence[EmbeddedImage]) -> None:
         """Takes the next rows as a table of everything but their pictures, of which each row has one."""
         start = 0
         for number, (image_id, picture) in enumerate(zip(rows["image_id"].to_pylist(), pictures, strict=True)):
-            cut = self._cut_before(image_id, (picture,))
+            size = self._size(picture)
+            cut = self._cut_before(image_id, size)
             if cut is not _Cut.NOT:
                 self._group.tables.append(rows.slice(start, number - start))
                 self._cut(cut)
                 start = number
-            self._count(image_id, (picture,))
+            self._count(image_id, (picture,), size)
         self._group.tables.append(rows.slice(start))
 
-    def _cut_before(self, image_id: str, images: Sequence[EmbeddedImage]) -> "_Cut":
-        """Returns what has to end before a row can be taken."""
+    def _cut_before(self, image_id: str, size: int) -> "_Cut":
+        """Returns what has to end before a row with so many bytes of pictures can be taken."""
         if self._writer is None or (image_id != self._last_image and self._is_file_full()):
             return _Cut.FILE
         full = len(self._group.pictures) >= self._config.rows_per_group
-        return _Cut.GROUP if full or self._group_bytes + self._size(images) > self._config.group_bytes else _Cut.NOT
+        return _Cut.GROUP if full or self._group_bytes + size > self._config.group_bytes else _Cut.NOT
 
     def _cut(self, cut: "_Cut") -> None:
         if cut is not _Cut.NOT:
@@ -110,21 +112,20 @@ class SplitWriter:
         if cut is _Cut.FILE:
             self._open_file()
 
-    def _count(self, image_id: str, images: Sequence[EmbeddedImage]) -> None:
-        size = self._size(images)
+    def _count(self, image_id: str, images: Sequence[EmbeddedImage], size: int) -> None:
         self._group.pictures.append([self._placed(image) for image in images])
         self._group_bytes += size
         self._file_bytes += size if images[0].path != self._last_picture else 0
         self._rows[-1] += 1
         self._last_image, self._last_picture = image_id, images[0].path
 
-    def _size(self, images: Sequence[EmbeddedImage]) -> int:
-        """Returns the bytes that the pictures of a row take in its file."""
-        return 0 if self._config.layout is Layout.PATHS else sum(len(image.bytes or b"") for image in images)
+    def _size(self, image: EmbeddedImage) -> int:
+        """Returns the bytes that a picture takes in its row's file."""
+        return len(image.bytes or b"") if self._embeds else 0
 
     def _placed(self, image: EmbeddedImage) -> EmbeddedImage:
         """Returns a picture as its column has it; with paths its bytes become a file, unless that is there."""
-        if self._config.layout is not Layout.PATHS:
+        if self._embeds:
             return image
         place = self._folder / PICTURES / image.path
         if not place.exists():
@@ -136,14 +137,24 @@ class SplitWriter:
         """Closes the last file, gives every file its name and returns them."""
         self._flush()
         self.close()
-        return tuple(self._name(number) for number in range(len(self._rows)))
+        names = [f"{self._split}-{number:05d}-of-{len(self._rows):05d}.parquet" for number in range(len(self._rows))]
+        paths = [self._folder / name for name in names]
+        for number, path in enumerate(paths):
+            (self._folder / _working_name(self._split, number)).rename(path)
+        with ThreadPoolExecutor(1) as thread:
+            digests = thread.map(file_sha256, paths)  # while the disk takes the files in
+            for path in paths:
+                _sync(path)
+            return tuple(
+                ReleaseFile(path.name, self._split, rows, path.stat().st_size, digest)
+                for path, rows, digest in zip(paths, self._rows, digests, strict=True)
+            )
 
     def close(self) -> None:
         """Closes the open file, whatever was written of it."""
         if self._writer is not None:
             self._writer.add_key_value_metadata(_metadata(self._form.schema))
             self._writer.close()
-            self._files[-1].finish()
             self._writer = None
 
     def _is_file_full(self) -> bool:
@@ -151,9 +162,8 @@ class SplitWriter:
 
     def _open_file(self) -> None:
         self.close()
-        self._files.append(_HashedFile(self._folder / _working_name(self._split, len(self._rows))))
-        options = write_options(self._form.schema)
-        self._writer = pq.ParquetWriter(self._files[-1], self._schema, store_schema=False, **options)
+        path = self._folder / _working_name(self._split, len(self._rows))
+        self._writer = pq.ParquetWriter(path, self._schema, store_schema=False, **write_options(self._form.schema))
         self._rows.append(0)
         self._file_bytes = 0
 
@@ -163,12 +173,6 @@ class SplitWriter:
             self._writer.write_table(table, row_group_size=table.num_rows)
         self._group = _Group([], [], [])
         self._group_bytes = 0
-
-    def _name(self, number: int) -> ReleaseFile:
-        path = self._folder / f"{self._split}-{number:05d}-of-{len(self._rows):05d}.parquet"
-        (self._folder / _working_name(self._split, number)).rename(path)
-        file = self._files[number]
-        return ReleaseFile(path.name, self._split, self._rows[number], file.size, file.sha256)
 
 
 class _Cut(Enum):
@@ -220,40 +224,6 @@ def _metadata(schema: pa.Schema) -> dict[bytes, bytes]:
     return {**(schema.metadata or {}), b"ARROW:schema": base64.b64encode(schema.serialize().to_pybytes())}
 
 
-class _HashedFile:
-    """A new file for Arrow to write, synced when it is finished; its digest is taken on the way."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("xb")
-        self._digest = hashlib.sha256()
-        self.size = 0
-
-    @property
-    def closed(self) -> bool:
-        return self._file.closed
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
-
-    def write(self, data: bytes) -> int:
-        """Appends the bytes."""
-        self._digest.update(data)
-        self.size += len(data)
-        return self._file.write(data)
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def finish(self) -> None:
-        """Brings everything to the disk and closes the file."""
-        if not self._file.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-
-
 def lineage_of(folder: Path, file: ReleaseFile, release: str) -> pa.Table:
     """Returns the rows of table `samples` for one finished file, read back from it without its pictures."""
     own = {
@@ -265,6 +235,11 @@ def lineage_of(folder: Path, file: ReleaseFile, release: str) -> pa.Table:
     read = pq.read_table(folder / file.path, columns=copied, partitioning=None)
     columns = [own[name] if name in own else read.column(name) for name in SAMPLE_SCHEMA.names]
     return pa.Table.from_arrays(columns, schema=SAMPLE_SCHEMA)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _working_name(split: str, number: int) -> str:
