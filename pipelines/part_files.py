@@ -5,6 +5,7 @@ read names, not files: whatever a statement asks for comes to this module, which
 """
 
 import os
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,27 +67,32 @@ class PartFiles(AbstractFileSystem):  # type: ignore[misc]
 
 
 class _OpenPart:
-    """An open part. DuckDB forgets its handles rather than closing them, so that is what closes this one."""
+    """An open part. DuckDB's threads share one, and each of them seeks and then reads: so each has its own position.
+
+    DuckDB forgets its handles rather than closing them, so that is what closes this one.
+    """
 
     def __init__(self, path: Path) -> None:
         self._descriptor = -1
-        self._position = 0
+        self._positions: dict[int, int] = {}
+        """By thread."""
         self._descriptor = os.open(path, os.O_RDONLY)
 
     def read(self, count: int) -> bytes:
         """Returns the next bytes, as many unless the part ends before."""
-        found = os.pread(self._descriptor, count, self._position)
-        self._position += len(found)
+        position = self.tell()
+        found = os.pread(self._descriptor, count, position)
+        self._positions[threading.get_ident()] = position + len(found)
         return found
 
     def seek(self, position: int, _: int = os.SEEK_SET) -> int:
         """Goes to a position, counted from the start."""
-        self._position = position
+        self._positions[threading.get_ident()] = position
         return position
 
     def tell(self) -> int:
         """Returns the position."""
-        return self._position
+        return self._positions.get(threading.get_ident(), 0)
 
     def close(self) -> None:
         """Closes the part, once."""

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -6,7 +7,7 @@ import pytest
 from pipelines.catalog import ask, connect
 from pipelines.errors import UserError
 from pipelines.options import RunOptions
-from pipelines.part_files import SCHEME
+from pipelines.part_files import SCHEME, PartFiles
 from pipelines.produce import produce_plain
 from pipelines.store import Dataset
 from pipelines.tables import TABLES, VIEWS
@@ -144,3 +145,18 @@ def test_a_query_while_a_run_goes_on_sees_whole_shards(tiny_options: RunOptions)
 def test_a_folder_that_is_no_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a dataset"):
         rows(Dataset.open(tmp_path), "select 1")
+
+
+def test_threads_that_share_an_open_part_do_not_move_each_other(tmp_path: Path) -> None:
+    (tmp_path / "part").write_bytes(b"0123456789")
+    part = PartFiles(tmp_path, ["part"]).open("hopyard://part")
+    part.seek(2)
+    with ThreadPoolExecutor(1) as other:
+        other.submit(part.seek, 7).result()
+        assert part.read(3) == b"234"
+        assert other.submit(part.read, 9).result() == b"789"
+    assert part.tell() == 5
+    with pytest.raises(PermissionError):
+        PartFiles(tmp_path, ["part"]).open("part", "wb")
+    with pytest.raises(FileNotFoundError):
+        PartFiles(tmp_path, ["part"]).open("hopyard://other")
