@@ -94,7 +94,9 @@ class Browser:
         self.call("Input.insertText", text=text)
 
     def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+        """Writes what is shown, as JPEG."""
+        shot = self.call("Page.captureScreenshot", format="jpeg", quality=88)
+        path.write_bytes(base64.b64decode(shot["data"]))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(program() is None, reason="there is no Chromium"),
 ]
-PICTURE = Path(__file__).parents[2] / "docs" / "images" / "labelling.png"
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "labelling.jpg"
 SECRET = 987654321
 
 
@@ -90,7 +90,7 @@ def test_five_tasks_by_keyboard_one_skipped_one_ambiguous(asked, workplace: Work
             if number == 12:
                 assert browser.evaluate("document.documentElement.scrollHeight <= innerHeight")
                 browser.wait("[...document.images].some(image => image.naturalWidth === 512)")
-                browser.screenshot(tmp_path / "labelling.png")
+                browser.screenshot(tmp_path / "labelling.jpg")
             browser.press("Enter")
         wait_ready(browser, 6)
         browser.press("Space", CONTROL)
@@ -111,7 +111,7 @@ def test_five_tasks_by_keyboard_one_skipped_one_ambiguous(asked, workplace: Work
         said.setdefault(key, []).append(values.get("answer", {}).get("number"))
     assert sorted(said.pop("valid")) == [0, 3, 5, 7, 12]
     assert {key: len(values) for key, values in said.items()} == {"skip": 1, "ambiguous": 1}
-    picture = tmp_path / "labelling.png"
+    picture = tmp_path / "labelling.jpg"
     assert picture.stat().st_size > 20_000
     if not PICTURE.exists():
         PICTURE.write_bytes(picture.read_bytes())
