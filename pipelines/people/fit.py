@@ -20,6 +20,7 @@ LEAST_OF_A_KIND = 10
 """Fewer agreements or disagreements than these teach nothing that holds."""
 CONFIDENCE = 0.95
 BINS = 10
+GUESSING = 0.5
 SLACK_AUC = 0.02
 SLACK_CALIBRATION = 0.02
 """By so much a new model may be worse on the frozen split than the one before: noise. More, and it is not adopted."""
@@ -121,8 +122,13 @@ def calibration_error(expected: NDArray[np.float64], agreed: NDArray[np.bool_]) 
 
 
 def stop_rule(now: RoundMetrics, before: RoundMetrics | None) -> tuple[bool, str]:
-    """Returns whether a new model takes over, and why: not when it is clearly worse on the same frozen rows."""
+    """Returns whether a new model takes over, and why: not when it is clearly worse on the same frozen rows.
+
+    The first is compared with guessing, whose AUC is 0.5.
+    """
     if before is None:
+        if now.auc is not None and now.auc < GUESSING:
+            return False, f"AUC {now.auc:.3f} is worse than guessing: more decided questions are needed"
         return True, "the first"
     if now.auc is not None and before.auc is not None and now.auc < before.auc - SLACK_AUC:
         return False, f"AUC fell from {before.auc:.3f} to {now.auc:.3f}: the model before it stays"

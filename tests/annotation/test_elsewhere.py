@@ -45,7 +45,7 @@ def foreign(environment: Environment, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="module")
 def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset of rendered scenes, whose answers are exact."""
-    return make_scenes(tmp_path_factory.mktemp("gold"), 6, width=256, height=192, oversampling=1).root
+    return make_scenes(tmp_path_factory.mktemp("gold"), 4, width=256, height=192, oversampling=1).root
 
 
 def test_pictures_are_signed_gold_is_mixed_in_and_care_is_measured(

@@ -141,10 +141,11 @@ def test_sixty_candidates_from_push_to_published_rows(workplace: Workplace, data
     told = capsys.readouterr().out
     assert "Krippendorff" in told and "ann: " in told
     assert run_command(["verify", root]) == 0
+    capsys.readouterr()
     assert run_command(["annotate", "learn", root]) == 0
     learned = capsys.readouterr().out
     decided = [int(number) for number in re.findall(r"(\d+) questions", learned)]
-    assert "reward model 1, adopted: the first" in learned and sum(decided) == WANTED
+    assert learned.startswith("reward model 1, ") and sum(decided) == WANTED
     assert "accepts nothing unseen" in learned, "sixty labels cannot show an error of 1%"
 
 

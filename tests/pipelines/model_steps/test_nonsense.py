@@ -30,7 +30,9 @@ def test_a_model_that_talks_nonsense_publishes_nothing_and_everything_is_account
     config = config.model_copy(
         update={
             "models": dict.fromkeys(ModelRole, spec),
-            "rubric": config.rubric.model_copy(update={"allow_same_family": True}),
+            "rubric": config.rubric.model_copy(update={"allow_same_family": True, "canaries": 0, "max_tokens": 200}),
+            "synthesize": config.synthesize.model_copy(update={"per_image": 1}),
+            "solve": config.solve.model_copy(update={"max_tokens": 200}),
             "screen": config.screen.model_copy(update={"enabled": False}),
             "domain": "general",
         }

@@ -105,6 +105,13 @@ def test_a_model_that_is_clearly_worse_does_not_take_over(auc, error, adopted) -
     assert stop_rule(now, before)[0] is adopted
 
 
+def test_a_first_model_that_orders_worse_than_guessing_is_not_used() -> None:
+    now = RoundMetrics(auc=0.28, calibration_error=0.5, brier=0.3, rows=10, agreed=4)
+    assert stop_rule(now, None) == (False, "AUC 0.280 is worse than guessing: more decided questions are needed")
+    assert stop_rule(now.model_copy(update={"auc": 0.6}), None)[0]
+    assert stop_rule(now.model_copy(update={"auc": None}), None)[0], "nothing to tell by; the thresholds still hold"
+
+
 def test_a_file_that_is_no_model_is_refused() -> None:
     with pytest.raises(ValidationError):
         RewardModel.model_validate_json('{"version": 1, "code": "import os"}')
