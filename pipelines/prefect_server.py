@@ -84,24 +84,40 @@ def prefect_api(home: Path, watcher: Watcher) -> Iterator[str]:
 
 @contextmanager
 def full_api(home: Path, port: int, say: Callable[[str], object]) -> Iterator[str]:
-    """Gives the URL of an API with pages and schedules: the one that answers already, or one on that port.
+    """Gives the URL of an API with pages and schedules: the one that `PREFECT_API_URL` names, or one on that port.
 
-    Its database stays in ``home``, so schedules and past runs are there again the next time.
+    One of its own is started where none answers on the port. Its database stays in ``home``, so schedules and past runs
+    are there again the next time.
 
     Raises:
-        UserError: the server does not start.
+        UserError: the server does not start, or the named one does not answer: what runs there is not to run elsewhere.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    for url in (os.environ.get("PREFECT_API_URL", ""), f"http://127.0.0.1:{port}/api"):
-        if url and answers(url):
-            with _settings(url):
-                yield url
-            return
+    named, own = os.environ.get("PREFECT_API_URL", ""), f"http://127.0.0.1:{port}/api"
+    if named and not _comes_back(named, settings().server_patience):
+        raise UserError(
+            f"no Prefect server answers at {named} (PREFECT_API_URL); start it, or unset the variable and one is "
+            "started here"
+        )
+    if named or answers(own):
+        with _settings(named or own):
+            yield named or own
+        return
     os.environ.setdefault("PREFECT_HOME", str(home.resolve()))
     say(f"starting a Prefect server at http://127.0.0.1:{port} (its database is in {home})")
-    with _own_server(Path(os.environ["PREFECT_HOME"]), port, FULL) as own, _settings(own):
-        yield own
+    with _own_server(Path(os.environ["PREFECT_HOME"]), port, FULL) as url, _settings(url):
+        yield url
+
+
+def _comes_back(url: str, patience: float) -> bool:
+    """Returns whether the server answers, waiting so many seconds for one that is being restarted or is busy."""
+    deadline = time.monotonic() + patience
+    while not answers(url):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return True
 
 
 @contextmanager
