@@ -37,7 +37,7 @@ def doctor(
 
 def runs(folder: Folder) -> None:
     """The runs of a dataset, the last one last: when, where, how each ended, and what to do about it."""
-    from pipelines.run_log import read_runs
+    from pipelines.run_log import next_step, read_runs
     from pipelines.store import Dataset
     from schemas.run import RunState
 
@@ -49,7 +49,7 @@ def runs(folder: Folder) -> None:
         if record.error:
             typer.echo(f"    {record.error}")
     if found and found[-1].state is not RunState.FINISHED:
-        typer.echo(f"to go on: hopyard {found[-1].command}")
+        typer.echo(f"to go on: {next_step(found[-1])}")
 
 
 def schedule(  # noqa: PLR0913 - options of a command

@@ -126,6 +126,11 @@ def crash_text(record: RunRecord) -> str:
     )
 
 
+def next_step(record: RunRecord) -> str:
+    """Returns what makes a run that did not finish go on: its command, or the clock that had started it."""
+    return f"hopyard {record.command}" if record.command else "the next tick of hopyard schedule or its worker"
+
+
 def work_in_progress(root: Path) -> str:
     """Returns who is at work, in brackets; empty where nobody said."""
     running = [record for record in read_runs(root) if record.state is RunState.RUNNING]

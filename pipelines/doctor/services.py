@@ -31,7 +31,7 @@ def _dataset(patient: Patient) -> Iterator[Check]:
     root = place(patient.out)
     if not (root / FILE_NAME).is_file():
         return
-    from pipelines.run_log import crash_text, read_runs, work_in_progress
+    from pipelines.run_log import crash_text, next_step, read_runs, work_in_progress
     from schemas.run import RunState
 
     manifests = Dataset.open(root).manifests()
@@ -45,7 +45,7 @@ def _dataset(patient: Patient) -> Iterator[Check]:
     last = next(iter(read_runs(root)[-1:]), None)
     if last is not None and last.state in (RunState.CRASHED, RunState.FAILED):
         told = crash_text(last) if last.state is RunState.CRASHED else f"it failed: {last.error}"
-        yield Check("last run", State.BROKEN, told, f"hopyard {last.command}")
+        yield Check("last run", State.BROKEN, told, next_step(last))
 
 
 def _bucket(patient: Patient) -> Iterator[Check]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
 
@@ -85,6 +86,14 @@ def test_the_deployment_entry_point_runs(api: str, tiny_options: RunOptions, fin
     )
     assert done["failed"] == 0
     assert Dataset(tiny_options.out).read("images").num_rows == 4
+
+
+def test_the_server_answers_what_deploying_asks(api: str) -> None:
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="machines", type="process"))
+        assert client.read_workers_for_work_pool("machines") == [], (
+            "with null for what has a default, which some refuse"
+        )
 
 
 def test_the_own_server_ends_when_its_process_is_killed(tmp_path: Path) -> None:

@@ -26,11 +26,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pipelines.bucket import place
 from pipelines.errors import UserError
 from pipelines.options import RunOptions
-from pipelines.prefect_server import _free_port
+from pipelines.prefect_server import _free_port, full_api
 from pipelines.produce import produce_plain
 from pipelines.run_log import read_runs
 from pipelines.schedule import Clock, Plan, parameters, serve
 from pipelines.server_watch import answers
+from pipelines.settings import Settings
 from pipelines.store import Dataset
 from schemas.run import RunState
 from tests.pipelines.tables_of import tables_of
@@ -154,6 +155,15 @@ def test_what_cannot_be_scheduled_is_refused(tmp_path: Path) -> None:
         serve(plan, Clock("often", None, None, None), 4200, print)
     assert parameters(plan, "publish") == {"out": str(tmp_path / "out")}
     assert parameters(plan._replace(source=place("s3://hops/in")), "watch")["source"] == "s3://hops/in"
+
+
+def test_a_server_that_was_named_and_is_gone_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{_free_port()}/api")
+    monkeypatch.setattr("pipelines.prefect_server.settings", lambda: Settings(server_patience=0.0))
+    with pytest.raises(UserError, match=r"no Prefect server answers at .* \(PREFECT_API_URL\)"):
+        with full_api(tmp_path / "home", _free_port(), print):
+            pass
+    assert not (tmp_path / "home").exists()
 
 
 def test_a_tick_that_finds_another_run_is_skipped(watched: RunOptions) -> None:
