@@ -17,7 +17,7 @@ from pathlib import Path
 from pipelines.bucket import BucketPath
 from pipelines.errors import UserError
 from pipelines.progress import Watcher
-from pipelines.server_watch import answers
+from pipelines.server_watch import answers, comes_back
 from pipelines.settings import settings
 
 STARTUP_SECONDS = 180.0
@@ -95,7 +95,7 @@ def full_api(home: Path, port: int, say: Callable[[str], object]) -> Iterator[st
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     named, own = os.environ.get("PREFECT_API_URL", ""), f"http://127.0.0.1:{port}/api"
-    if named and not _comes_back(named, settings().server_patience):
+    if named and not comes_back(named, settings().server_patience):
         raise UserError(
             f"no Prefect server answers at {named} (PREFECT_API_URL); start it, or unset the variable and one is "
             "started here"
@@ -108,16 +108,6 @@ def full_api(home: Path, port: int, say: Callable[[str], object]) -> Iterator[st
     say(f"starting a Prefect server at http://127.0.0.1:{port} (its database is in {home})")
     with _own_server(Path(os.environ["PREFECT_HOME"]), port, FULL) as url, _settings(url):
         yield url
-
-
-def _comes_back(url: str, patience: float) -> bool:
-    """Returns whether the server answers, waiting so many seconds for one that is being restarted or is busy."""
-    deadline = time.monotonic() + patience
-    while not answers(url):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(1)
-    return True
 
 
 @contextmanager

@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 from pipelines.bucket import BucketPath
 from pipelines.errors import UserError
 from pipelines.prefect_server import full_api
-from pipelines.server_watch import answers
+from pipelines.server_watch import answers, comes_back
 from pipelines.settings import settings
+
+_WAITS_SECONDS = 3600.0
+"""How long for a server that is gone, beyond the minutes after which Prefect gives up."""
 
 
 class Clock(NamedTuple):
@@ -51,12 +54,16 @@ def serve(plan: Plan, clock: Clock, port: int, say: Callable[[str], Any]) -> Non
             raise UserError("nothing is left to do by the clock: give at least one of --watch, --publish, --report")
         names = ", ".join(f"{deployment.flow_name}/{deployment.name}" for deployment in deployments)
         say(f"serving {names}; runs show at {url.removesuffix('/api')}")
-        try:
-            prefect.serve(*deployments, pause_on_shutdown=False, print_starting_message=False, limit=4)
-        except Exception as error:
-            if answers(url):
-                raise
-            raise UserError(f"the Prefect server at {url} is gone; start it, then this again") from error
+        while True:
+            try:
+                prefect.serve(*deployments, pause_on_shutdown=False, print_starting_message=False, limit=4)
+                return
+            except Exception as error:  # Prefect gives up after some minutes; a night has more of them
+                if answers(url):
+                    raise
+                say(f"the Prefect server at {url} is gone; waiting for it")
+                if not comes_back(url, _WAITS_SECONDS):
+                    raise UserError(f"the Prefect server at {url} is gone; start it, then this again") from error
 
 
 def _deployment(plan: Plan, name: str, cron: str | None) -> Any:  # noqa: ANN401

@@ -37,6 +37,16 @@ def answers(url: str, timeout: float = _TIMEOUT) -> bool:
         return False
 
 
+def comes_back(url: str, patience: float) -> bool:
+    """Returns whether the server answers, waiting so many seconds for one that is being restarted or is busy."""
+    deadline = time.monotonic() + patience
+    while not answers(url):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return True
+
+
 def server_is_there(patience: float = 0.0) -> bool:
     """Returns whether the server of Prefect's settings answers, waiting so many seconds for it to come back.
 
