@@ -28,7 +28,8 @@ from benchmarks.plan import Plan
 from benchmarks.table import Table, verdict_text
 from pipelines.people.config import FOLDER
 from pipelines.people.sync import open_session, push_step
-from pipelines.prefect_server import FULL, QUIET, _answers, _free_port
+from pipelines.prefect_server import FULL, QUIET, _free_port
+from pipelines.server_watch import answers
 from tests.annotation.solver import Solver, other, skip, valid
 from tests.annotation.sources import make_dataset, reroute
 
@@ -113,7 +114,7 @@ class _Town:
         root = str(self.dataset.root)
         clock = ["--watch", "", "--report", "", "--sync", "* * * * *", "--publish", "* * * * *"]
         command, ready = {
-            "Prefect": ([sys.executable, "-m", "pipelines.prefect_server", str(self.port)], lambda: _answers(api)),
+            "Prefect": ([sys.executable, "-m", "pipelines.prefect_server", str(self.port)], lambda: answers(api)),
             "Label Studio": ([*cli, "annotate", "serve"], self.label_studio_answers),
             "schedule": ([*cli, "schedule", str(self.dataset.root), "--out", root, *clock], lambda: True),
         }[what]
