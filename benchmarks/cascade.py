@@ -26,6 +26,7 @@ from pipelines.model_choice import with_models
 from pipelines.options import RunOptions
 from pipelines.produce import produce_plain
 from pipelines.scenes import write_scenes
+from pipelines.segmenter_option import with_segmenter
 from pipelines.store import Dataset
 from schemas.program import written_id_of
 from stages.intervals import wilson
@@ -77,7 +78,8 @@ def measure(folder: Path, scenes: int, per_image: int = 8) -> tuple[list[Fate], 
     """Returns the fate of every written question, and the dataset that tells it."""
     annotations = write_scenes(folder / "scenes", scenes, 3, LAYOUT)
     images = annotations.parent / "images"
-    known = RunOptions(folder / "known", load_profile("default"), images, annotations)
+    config = with_segmenter(load_profile("default"), None, None, annotated=True)
+    known = RunOptions(folder / "known", config, images, annotations)
     produce_plain(known)
     book = book_of_dataset(Dataset.open(folder / "known"), images)
     profile = load_profile("hopchain")

@@ -31,7 +31,9 @@ from stages.publish import Accepted, Tried
 from stages.release_columns import AskedRows
 
 STAGE = "publish"
-SOURCES = ("images", "questions", "decisions", "verdicts", "rollouts", "annotations", "people", "traces")
+SOURCES = (
+    "images", "questions", "decisions", "verdicts", "rollouts", "annotations", "people", "traces", "stabilities",
+)  # fmt: skip
 _SCENE_SOURCES = ("instances", "categories")
 _ORDER = [("image_id", "ascending"), ("question_id", "ascending")]
 _STEP = 100
@@ -165,7 +167,12 @@ def _asked_of(bucket: Bucket) -> AskedRows:
     images = bucket["images"].take(pa.array([places[name] for name in questions["image_id"].to_pylist()], pa.int64()))
     rollouts, annotations = _answers(_with_picture(bucket["rollouts"])), _answers(decided_annotations(bucket))
     asked = zip(questions["question_id"].to_pylist(), questions["answer"].to_pylist(), strict=True)
-    tried = [tried_of(answer, rollouts.get(name, ()), annotations.get(name, ())) for name, answer in asked]
+    rows = bucket["stabilities"]
+    stable = dict(zip(rows["question_id"].to_pylist(), rows["stability"].to_pylist(), strict=True))
+    tried = [
+        tried_of(answer, rollouts.get(name, ()), annotations.get(name, ()))._replace(stability=stable.get(name))
+        for name, answer in asked
+    ]
     return AskedRows(questions, images, decisions, tried, _passed(_about(decisions, bucket["verdicts"])))
 
 

@@ -26,9 +26,14 @@ from stages.judge import judge as judge_questions
 from stages.route import Candidate
 from stages.route import route as route_candidates
 from stages.synthesize import synthesize as synthesize_scene
+from stages.view_solver import JUDGE as VIEWS
 from stages.view_solver import solve_in_views, verdict_of
 
-FAIL_REASONS = {"second_executor": DropReason.EXECUTORS_DISAGREE, "text_rules": DropReason.BAD_TEXT}
+FAIL_REASONS = {
+    "second_executor": DropReason.EXECUTORS_DISAGREE,
+    "text_rules": DropReason.BAD_TEXT,
+    VIEWS: DropReason.UNSTABLE_ANSWER,
+}
 """Why a question is dropped that this judge fails; any other judge means `JUDGE_FAILED`."""
 _DECISIONS_AT_ONCE = 4_096
 """Decisions that are records at a time; written ones wait as columns."""

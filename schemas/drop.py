@@ -40,7 +40,7 @@ class DropReason(StrEnum):
     OUT_OF_DOMAIN = "out_of_domain"
     UNNAMED_THING = "unnamed_thing"
     UNCERTAIN_SCENE = "uncertain_scene"
-    UNSTABLE_SCENE = "unstable_scene"
+    UNSTABLE_ANSWER = "unstable_answer"
     CATEGORY_HAS_CROWD = "category_has_crowd"
     CATEGORY_HAS_TINY_INSTANCES = "category_has_tiny_instances"
     CATEGORY_TRUNCATED = "category_truncated"

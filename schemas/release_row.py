@@ -9,7 +9,7 @@ from schemas.huggingface import with_features
 from schemas.question import CERTIFICATE_TYPE, TRACE_STEP_TYPE, Certificate, TraceStep
 from schemas.record import Record
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 RESERVED_COLUMNS = frozenset(
     # TRL hands these to reward functions itself.
@@ -127,6 +127,8 @@ class ReleaseRow(Record):
     weakest_fact: str
     luck: float = Field(ge=0, le=1)
     strict: bool
+    stability: float | None = Field(ge=0, le=1)
+    """Share of the harmless views of the picture that give this answer; None where nothing looked at the picture."""
     certificates: tuple[Certificate, ...]
     tier: str
     """Who vouches for the answer: program, people or both."""
@@ -209,6 +211,7 @@ RELEASE_COLUMNS = pa.schema(
         ("weakest_fact", pa.string()),
         ("luck", pa.float64()),
         ("strict", pa.bool_()),
+        ("stability", pa.float64()),
         ("certificates", pa.list_(CERTIFICATE_TYPE)),
         ("tier", pa.string()),
         ("votes", pa.list_(pa.struct([("answer", pa.string()), ("n", pa.int32())]))),

@@ -11,7 +11,7 @@ class ViewInstance(Instance):
     """An instance of one view. Its id says nothing: the same thing has another mask in every view."""
 
     view: str
-    """flip, crop, bright, dark or jpeg."""
+    """flip, crop, pad, bright, dark or jpeg."""
 
     @classmethod
     def of(cls, view: str, instance: Instance) -> "ViewInstance":

@@ -2,12 +2,13 @@
 
 In: an image, its pixels, open eyes. Out: instances; a drop for each mask that is no thing; where the picture as a whole
 is not for these eyes or is not seen surely, a drop of the image. A question needs the whole scene to be right, so one
-doubtful thing gives up the picture: fewer questions, not wrong ones. Masks in = instances + drops.
+doubtful thing gives up the picture: fewer questions, not wrong ones. What remains is looked at again in harmless views,
+for every question to be answered in them. Masks in = instances + drops.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,17 +18,17 @@ from schemas.image import Image
 from schemas.instance import Attribute, Instance
 from schemas.segmentation import annotation_drop_id
 from stages.describe import Description
-from stages.doubt import Seen, doubt_of, match_views
+from stages.doubt import Seen, doubt_of
 from stages.masks import box_xyxy_of, centroid_xy_of, mask_to_rle
 from stages.segment import SegmentConfig, instance_id_of
-from stages.segmenters.asking_again import agreement_of
-from stages.segmenters.crops import ABSENT, SIZE_HEAD, Reading, cut_crops, read_heads, read_size
+from stages.segmenters.crops import ABSENT, SIZE_HEAD, Reading, cut_crops, read_heads, read_single, read_size
 from stages.segmenters.domain import distance_of, open_domain
 from stages.segmenters.embedded import Embedded
 from stages.segmenters.one_mask import Thing, TurnedAway, things_of
 from stages.segmenters.onnx_graphs import WEIGHTS, Graphs, as_input, open_graphs
 from stages.segmenters.opening import AnnotationsConfig, PerceivingConfig, open_segmenter
 from stages.segmenters.protocol import EVERYTHING, Evidence, Found, Pixels, Prompts, Segmenter, SegmenterError
+from stages.segmenters.singles import chance_of, signs_of
 from stages.spans import spans_of
 from stages.views import view_of
 
@@ -74,7 +75,7 @@ class Looked(NamedTuple):
     seen: list[Seen]
     turned: list[TurnedAway]
     doubt: str | None
-    """What is doubtful about the plain picture; its views are not looked at then."""
+    """What is doubtful about the picture; its views are not looked at then."""
     views: Mapping[str, list[Seen]]
 
 
@@ -134,26 +135,24 @@ def look(pixels: Pixels, eyes: Eyes, ask: Ask, config: SegmentConfig) -> Looked:
     things, turned = _look(pixels, eyes.segmenter, ask, config)
     seen = name_things(pixels, things, eyes.namer)
     evidence = eyes.evidence(pixels)
+    seen = with_chances(seen, evidence, eyes.namer.card)
     doubt = doubt_of(seen, evidence, config.trust)
-    if doubt is None and config.trust.min_again > 0:
-        again = agreement_of(pixels, [one.thing.mask for one in seen], eyes.segmenter)
-        seen = [one._replace(again=share) for one, share in zip(seen, again, strict=True)]
-        doubt = doubt_of(seen, evidence, config.trust)
-    views = {}
-    for name in config.trust.views if doubt is None else ():
-        views[name] = _seen_in_view(name, pixels, eyes, config)
+    views: dict[str, list[Seen]] = {}
+    for name in config.trust.views:
+        if doubt is None:
+            views[name] = _seen_in_view(name, pixels, eyes, config)
+            doubt = None if views[name] else f"the view {name} shows nothing"
     return Looked(seen, turned, doubt, views)
 
 
 def decide(image: Image, looked: Looked, source: str, config: SegmentConfig) -> Perception:
     """Returns the instances of a picture where nothing about it is doubtful."""
     drops = [_drop(image, one) for one in looked.turned]
-    seen, unstable = match_views(looked.seen, looked.views, config.trust)
-    if looked.doubt is not None or unstable is not None:
-        reason = DropReason.UNCERTAIN_SCENE if looked.doubt is not None else DropReason.UNSTABLE_SCENE
-        dropped = [_drop(image, TurnedAway(one.thing.order, reason, "its picture is dropped")) for one in seen]
-        return Perception((), (*drops, *dropped), _refuse(image, reason, looked.doubt or unstable or ""))
-    found = _perception(image, seen, drops, source, config)
+    if looked.doubt is not None:
+        reason = DropReason.UNCERTAIN_SCENE
+        dropped = [_drop(image, TurnedAway(one.thing.order, reason, "its picture is dropped")) for one in looked.seen]
+        return Perception((), (*drops, *dropped), _refuse(image, reason, looked.doubt))
+    found = _perception(image, looked.seen, drops, source, config)
     if found.refused is not None:
         return found
     shown = {
@@ -169,10 +168,23 @@ def name_things(pixels: Pixels, things: list[Thing], namer: Graphs) -> list[Seen
         return []
     said = namer.crops.run({namer.crops.inputs[0]: as_input(cut_crops(pixels, [thing.mask for thing in things]))})
     seen = []
-    for thing, row in zip(things, read_heads(said, namer.card), strict=True):
+    rows, heads = read_heads(said, namer.card), read_single(said, len(things))
+    for thing, row, head in zip(things, rows, heads, strict=True):
         size = read_size(row[CATEGORY].value, thing.mask, namer.card)
-        seen.append(Seen(thing, row | ({SIZE_HEAD: size} if size is not None else {})))
+        seen.append(Seen(thing, row | ({SIZE_HEAD: size} if size is not None else {}), head))
     return seen
+
+
+def with_chances(seen: Sequence[Seen], evidence: Evidence | None, card: Mapping[str, Any]) -> list[Seen]:
+    """Returns the things with the chance that each is one; what nothing is known about is left as it is."""
+    if evidence is None or "signs" not in card:
+        return list(seen)
+    weighed = []
+    for one in seen:
+        sure = one.thing.found.quality, one.readings[CATEGORY].confidence
+        signs = signs_of(one.thing.mask, evidence, one.head, *sure)
+        weighed.append(one._replace(single=chance_of(signs, card)))
+    return weighed
 
 
 def to_instance(image: Image, seen: Seen, source: str, config: SegmentConfig) -> Instance:
@@ -257,8 +269,9 @@ def _seen_in_view(name: str, pixels: Pixels, eyes: Eyes, config: SegmentConfig) 
     """Returns what is seen in a harmless view, with masks in the places of the plain picture."""
     view = view_of(name, pixels)
     things, _ = _look(view.pixels, eyes.segmenter, Ask(), config)
-    named = name_things(view.pixels, things, eyes.namer) if eyes.namer is not None else []
-    return [one._replace(thing=one.thing._replace(mask=view.back(one.thing.mask))) for one in named]
+    placed = [thing._replace(mask=view.back(thing.mask)) for thing in things]
+    placed = [thing for thing in placed if thing.mask.any()]
+    return name_things(view.upright, placed, eyes.namer) if eyes.namer is not None else []
 
 
 def _by_prompt(thing: Thing) -> dict[str, Reading]:

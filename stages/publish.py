@@ -33,7 +33,7 @@ from schemas.verdict import Outcome, Verdict
 from stages.difficulty import band_of
 from stages.release_views.config import ViewConfig
 
-VERSION = 4
+VERSION = 5
 
 IMAGE_TAG = "<image>"
 _PLACEHOLDER = re.compile(r"<\s*/?\s*(?:image|video|audio|img)[^<>]{0,40}>|<\|[^<>|]{0,60}\|>|<\s*/?\s*think\s*>", re.I)
@@ -106,12 +106,14 @@ REWARD_MODEL = "reward model: "
 
 
 class Tried(NamedTuple):
-    """What models and people made of a question; None where none was asked."""
+    """What models, people and views made of a question; None where none was asked."""
 
     solve_rates: tuple[SolveRate, ...] | None = None
     votes: tuple[Vote, ...] | None = None
     paths: tuple[Trace, ...] = ()
     """Traces that models wrote."""
+    stability: float | None = None
+    """Share of the picture's harmless views that agree; None where no view was looked at."""
 
 
 class Accepted(NamedTuple):
@@ -166,6 +168,7 @@ def publish(accepted: Accepted, picture: EmbeddedImage, place: Place, config: Pu
         solve_rates=accepted.tried.solve_rates,
         difficulty=difficulty_of(accepted.tried),
         curriculum=place.level,
+        stability=accepted.tried.stability,
         certificates=(*question.certificates, *_later_certificates(accepted)),
         split=image.split,
         licence=image.licence,

@@ -74,6 +74,7 @@ def release_columns(asked: AskedRows, places: Sequence[Place], config: PublishCo
         "tier": pa.array(tiers_of(asked), pa.string()),
         "votes": _dumped("votes", [tried.votes for tried in asked.tried]),
         "solve_rates": _dumped("solve_rates", [tried.solve_rates for tried in asked.tried]),
+        "stability": pa.array([tried.stability for tried in asked.tried], pa.float64()),
         "difficulty": pa.array([difficulty_of(tried) for tried in asked.tried], pa.string()),
         "curriculum": pa.array([place.level for place in places], pa.int32()),
         "certificates": _certificates(asked, questions),

@@ -23,7 +23,9 @@ def main() -> None:
         "train": train_segmenter,
         "export": export,
         "crops": train_classifier,
+        "singles": train_single,
         "calibrate": calibrate,
+        "signs": calibrate_signs,
         "evaluate": evaluate,
     }
     commands[options.command](options)
@@ -104,12 +106,29 @@ def train_classifier(options: argparse.Namespace) -> None:
     make_classifier(options.pool, options.weights, options.scenes, CropConfig(epochs=options.epochs))
 
 
+def train_single(options: argparse.Namespace) -> None:
+    """Trains what tells one thing from two taken for one, on the classifier's features, and exports both."""
+    import torch
+
+    from training.singles import SingleConfig, make_single
+
+    torch.set_num_threads(1)
+    make_single(options.pool, options.weights, options.scenes, SingleConfig(fresh=options.fresh))
+
+
 def calibrate(options: argparse.Namespace) -> None:
     """Chooses thresholds and temperatures on scenes that no number is reported on."""
     from training.calibrate import calibrate_crops, calibrate_masks
 
     calibrate_masks(options.weights, options.scenes)
     calibrate_crops(options.weights, options.scenes)
+
+
+def calibrate_signs(options: argparse.Namespace) -> None:
+    """Fits how much each sign of a merged mask counts, on scenes that no number is reported on."""
+    from training.signs import calibrate_signs
+
+    calibrate_signs(options.weights, options.scenes)
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -132,7 +151,9 @@ def _parser() -> argparse.ArgumentParser:
         "train": (train_segmenter, (pool, run)),
         "export": (export, (run, weights)),
         "crops": (train_classifier, (pool, weights, scenes)),
+        "singles": (train_single, (pool, weights, scenes)),
         "calibrate": (calibrate, (weights, scenes)),
+        "signs": (calibrate_signs, (weights, scenes)),
         "evaluate": (evaluate, (weights, scenes, workers)),
     }
     own = {
@@ -141,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     }
     own["pool"].add_argument("--split", choices=SPLITS, default="train")
     own["crops"].add_argument("--epochs", type=int, default=10)
+    own["singles"].add_argument("--fresh", type=int, default=60, help="scenes drawn for predicted masks")
     for option, kind, default, meaning in _TRAINING:
         own["train"].add_argument(option, type=kind, default=default, help=meaning)
     return parser

@@ -27,6 +27,10 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
 """Values of each head, in the order of its logits."""
 
 
+FEATURES = 96 * 9 + 96
+"""What the classifier's body says of a crop."""
+
+
 class Crops(NamedTuple):
     """Crops ``(n, 4, 48, 48)`` uint8 (the mask as 0..255) and the true index per head ``(n, heads)``."""
 
@@ -44,17 +48,22 @@ class CropNet(nn.Module):
             _conv(4, 16), _conv(16, 32, 2), _conv(32, 32), _conv(32, 64, 2), _conv(64, 64), _conv(64, 96, 2)
         )
         self.pool = nn.AvgPool2d(2)
-        self.hidden = nn.Linear(96 * 9 + 96, 160)
+        self.hidden = nn.Linear(FEATURES, 160)
         self.drop = nn.Dropout(0.15)
         self.heads = nn.ModuleDict({name: nn.Linear(160, len(values)) for name, values in VOCABULARIES.items()})
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
         """Returns the logits in the order of `VOCABULARIES`."""
-        scaled = torch.cat([(crops[:, :3] - 128) / 64, crops[:, 3:] * 2 - 1], dim=1)
-        maps = self.body(scaled)
-        seen = torch.cat([self.pool(maps).flatten(1), maps.flatten(2).amax(2)], dim=1)
-        features = functional.relu(self.hidden(seen))
-        dropped = self.drop(features)
+        return self.read(self.features(crops))
+
+    def features(self, crops: Tensor) -> Tensor:
+        """Returns what the body sees, ``(n, 960)``."""
+        maps = self.body(torch.cat([(crops[:, :3] - 128) / 64, crops[:, 3:] * 2 - 1], dim=1))
+        return torch.cat([self.pool(maps).flatten(1), maps.flatten(2).amax(2)], dim=1)
+
+    def read(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Returns the logits of what the body sees."""
+        dropped = self.drop(functional.relu(self.hidden(features)))
         return tuple(head(dropped) for head in self.heads.values())
 
 

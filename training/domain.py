@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from stages.rendering.config import RenderConfig
 from stages.rendering.scene import render_scene
 from stages.segmenters.domain import MODEL, distances_of, features_of, fit_domain, save_domain
-from stages.views import VIEWS, view_of
+from stages.views import UNFRAMED, view_of
 
 
 def features_of_views(name: str) -> NDArray[np.float64]:
     """Returns ``(views, features)`` of a scene drawn anew: plain first, then every harmless view."""
     picture = render_scene(name, RenderConfig()).image
-    return np.stack([features_of(picture), *(features_of(view_of(view, picture).pixels) for view in VIEWS)])
+    return np.stack([features_of(picture), *(features_of(view_of(view, picture).pixels) for view in UNFRAMED)])
 
 
 def main() -> None:

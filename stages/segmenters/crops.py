@@ -6,7 +6,7 @@ extent and the proportions of its category.
 """
 
 from collections.abc import Mapping, Sequence
-from math import exp, log
+from math import exp, inf, log
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ _STRAY = 0.005
 ABSENT = "none"
 """The value of an attribute that a thing does not have: no digit, no points, no pips."""
 SIZE_HEAD = "size"
+SINGLE_HEAD = "single"
 
 
 class Reading(NamedTuple):
@@ -66,6 +67,12 @@ def read_heads(logits: Mapping[str, Floats], card: Mapping[str, Any]) -> list[di
         for row, best, values in zip(rows, share.argmax(axis=1), share, strict=True):
             row[head] = Reading(about["values"][int(best)], float(values[best]))
     return rows
+
+
+def read_single(logits: Mapping[str, Floats], count: int) -> list[float]:
+    """Returns for each crop the log odds that its mask holds one thing, not two; infinite where no head says."""
+    said = logits.get(SINGLE_HEAD)
+    return [inf] * count if said is None else [float(odds) for odds in said[:, 0]]
 
 
 def read_size(category: str, mask: BoolMask, card: Mapping[str, Any]) -> Reading | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.segmenters.everything import GridConfig, Probe, best_answers, find_everything
-from stages.segmenters.protocol import Floats, Found, Pixels, Prompts
+from stages.segmenters.protocol import Floats, Found, Pixels, Prompts, check_prompts
 from stages.segmenters.sam import fitted
 from stages.segmenters.torch_runtime import Place, normalised
 
@@ -32,6 +32,28 @@ class Promptable(NamedTuple):
     grid: GridConfig
     images_at_once: int
     """Pictures encoded together: bounds the memory."""
+
+
+class PromptedSegmenter(NamedTuple):
+    """The open back-end around a promptable model."""
+
+    kind: str
+    using: Promptable
+    checkpoint: str
+    """Folder or model id."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}/1@{self.checkpoint.rstrip('/').rpartition('/')[2]}"
+
+    @property
+    def understands(self) -> frozenset[str]:
+        return frozenset({"everything", "points", "boxes"})
+
+    def find(self, pictures: Sequence[Pixels], prompts: Sequence[Prompts]) -> list[list[Found]]:
+        """Returns the masks of each picture; see `Segmenter`."""
+        check_prompts(self.kind, self.understands, prompts)
+        return find_prompted(self.using, pictures, prompts)
 
 
 def find_prompted(using: Promptable, pictures: Sequence[Pixels], prompts: Sequence[Prompts]) -> list[list[Found]]:

@@ -1,14 +1,12 @@
 """SAM by transformers: the same model as `segment-anything`, from a folder or model id of the hub's format."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pydantic import Field
 
 from schemas.record import Record
 from stages.segmenters.everything import GridConfig
-from stages.segmenters.prompted import IMAGENET, Promptable, find_prompted
-from stages.segmenters.protocol import Found, Pixels, Prompts, check_prompts
+from stages.segmenters.prompted import IMAGENET, Promptable, PromptedSegmenter
 from stages.segmenters.torch_runtime import Device, from_pretrained, import_transformers, place_of
 
 KIND = "sam1"
@@ -26,27 +24,7 @@ class Sam1Config(Record):
     images_at_once: int = Field(default=4, ge=1)
 
 
-class Sam1(NamedTuple):
-    """The open back-end."""
-
-    using: Promptable
-    label: str
-
-    @property
-    def name(self) -> str:
-        return f"{KIND}/1@{self.label}"
-
-    @property
-    def understands(self) -> frozenset[str]:
-        return frozenset({"everything", "points", "boxes"})
-
-    def find(self, pictures: Sequence[Pixels], prompts: Sequence[Prompts]) -> list[list[Found]]:
-        """Returns the masks of each picture; see `Segmenter`."""
-        check_prompts(KIND, self.understands, prompts)
-        return find_prompted(self.using, pictures, prompts)
-
-
-def open_sam1(config: Sam1Config) -> Sam1:
+def open_sam1(config: Sam1Config) -> PromptedSegmenter:
     """Returns SAM of a folder or model id.
 
     Raises:
@@ -57,4 +35,4 @@ def open_sam1(config: Sam1Config) -> Sam1:
     model = from_pretrained(transformers.SamModel, config.checkpoint, KIND, place)
     side = model.config.vision_config.image_size
     using = Promptable(model, place, side, IMAGENET, True, config.grid, config.images_at_once)
-    return Sam1(using, config.checkpoint.rstrip("/").rpartition("/")[2])
+    return PromptedSegmenter(KIND, using, config.checkpoint)

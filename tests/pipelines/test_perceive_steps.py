@@ -1,10 +1,12 @@
 """The factory with the embedded segmenter in place of annotations, on scenes small in number and real in everything."""
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.config import parse_config
 from pipelines.options import RunOptions
 from pipelines.produce import produce_plain
+from pipelines.publish import publish_dataset
 from pipelines.segmenter_option import with_segmenter
 from pipelines.store import Dataset
 from pipelines.verify import verify_dataset
@@ -13,17 +15,7 @@ from stages.segmenters.onnx_graphs import WEIGHTS
 
 pytestmark = pytest.mark.skipif(not (WEIGHTS / "crops.onnx").exists(), reason="the weights hold no crop classifier")
 
-LOOSE = {
-    "min_mask": 0.0,
-    "min_category": 0.0,
-    "min_attribute": 0.0,
-    "max_unexplained": 1.0,
-    "min_shown": 0.0,
-    "max_spread": 99.0,
-    "min_again": 0.0,
-    "views": ["flip"],
-    "view_iou": 0.0,
-}
+LOOSE = {"min_single": 0.0, "min_category": 0.0, "min_attribute": 0.0, "max_unexplained": 1.0, "views": ["flip"]}
 
 
 def options_of(out, trust):
@@ -71,6 +63,21 @@ def test_views_solve_every_question_that_is_asked(looked):
     said = {row["question_id"]: row["outcome"] for row in rows(root, "verdicts") if row["judge"] == "views"}
     assert said.keys() == stable.keys()
     assert all((said[key] == "pass") == (row["stability"] == 1.0) for key, row in stable.items())
+    others = {
+        row["question_id"] for row in rows(root, "verdicts") if row["judge"] != "views" and row["outcome"] != "pass"
+    }
+    dropped = {row["id"]: row["reason"] for row in rows(root, "drops") if row["stage"] == "judge"}
+    unstable = {key for key, outcome in said.items() if outcome == "fail"} - others
+    assert {dropped[key] for key in unstable} <= {"unstable_answer"}
+
+
+def test_the_stability_of_an_answer_is_published(looked, tmp_path):
+    root = looked[1].root
+    publish_dataset(root, tmp_path / "release")
+    files = sorted((tmp_path / "release").glob("*.parquet"))
+    published = [row for file in files for row in pq.read_table(file, columns=["question_id", "stability"]).to_pylist()]
+    stable = {row["question_id"]: row["stability"] for row in rows(root, "stabilities")}
+    assert published and all(row["stability"] == stable[row["question_id"]] == 1.0 for row in published)
 
 
 def test_a_second_run_does_nothing_and_the_dataset_verifies(looked):

@@ -143,7 +143,7 @@ def test_right_answers_cost_next_to_nothing(folder):
     assert float(loss) < 0.05
 
 
-@pytest.mark.parametrize("command", ["pool", "train", "export", "crops", "calibrate", "evaluate"])
+@pytest.mark.parametrize("command", ["pool", "train", "export", "crops", "singles", "calibrate", "signs", "evaluate"])
 def test_every_command_explains_itself(command, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["training", command, "--help"])
     with pytest.raises(SystemExit) as stop:
