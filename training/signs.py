@@ -26,6 +26,11 @@ def calibrate_signs(weights: Path, scenes: int) -> None:
     segmenter = open_embedded(EmbeddedConfig(weights=str(weights)))
     eyes = Eyes(segmenter, segmenter.graphs, strict=True)
     rows = [row for number in range(scenes) for row in _signs_in(draw_scene("calibrate", number, RenderConfig()), eyes)]
+    write_signs(weights, rows, scenes)
+
+
+def write_signs(weights: Path, rows: list[tuple[float, ...]], scenes: int) -> None:
+    """Fits rows of signs, each with the share of a second thing at its end, and writes the card's section."""
     signs = np.array([row[:-1] for row in rows])
     single = np.array([row[-1] < MERGED for row in rows])
     weighted, bias = fit_logistic(signs, single)

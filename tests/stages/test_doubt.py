@@ -12,7 +12,7 @@ TRUST = TrustConfig(min_single=0.9, min_category=0.9, max_unexplained=0.002)
 
 def seen(box=(20, 20, 80, 80), category="cup", confidence=0.99, single=0.99):
     thing = Thing(boxed(1, 1, 5, 5, 0.9), draw_boxes(box, width=128, height=128), 0)
-    return Seen(thing, {"category": Reading(category, confidence)}, single)
+    return Seen(thing, {"category": Reading(category, confidence)}, single=single)
 
 
 def shown(*boxes):
