@@ -120,7 +120,7 @@ def run(  # noqa: PLR0913 - options of the main command
     Prints the funnel (what went in, was kept, dropped and why), the yields and where things are. The same command goes
     on after a crash and does nothing on a finished dataset; other options need another --out.
 
-    hopyard run                                      120 rendered scenes into output/scenes
+    hopyard run                                      120 rendered scenes, looked at, into output/scenes
 
     hopyard run photos --annotations instances.json  photos with a COCO file into output/photos
 
