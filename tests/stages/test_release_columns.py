@@ -77,7 +77,9 @@ def accepted(draw):
     )  # fmt: skip
     reason = draw(words) if vouched else f"{REWARD_MODEL}sure"
     decision = Decision(question_id=question.question_id, image_id=image.image_id, route=Route.ACCEPT, reason=reason)
-    tried = Tried(draw(st.none() | st.lists(rates, min_size=1, max_size=2).map(tuple)), votes)
+    tried = Tried(
+        draw(st.none() | st.lists(rates, min_size=1, max_size=2).map(tuple)), votes, (), draw(st.none() | shares)
+    )
     named = {"question_id": question.question_id, "image_id": image.image_id, "reason": ""}
     verdicts = tuple(Verdict(judge=judge, outcome=Outcome.PASS, **named) for judge in ("second_executor", "text_rules"))
     return Accepted(question, image, decision, verdicts, tried)
