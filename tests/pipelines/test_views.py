@@ -88,7 +88,7 @@ def test_rl_rows_name_their_source_and_who_vouches(releases):
 def test_solve_rates_count_only_stated_answers_and_votes_are_told_by_number():
     rollouts = [{"model": "b", "answer": 3}, {"model": "a", "answer": 3}, {"model": "a", "answer": 4}]
     rollouts += [{"model": "a", "answer": None}]
-    rates, votes, _ = tried_of(3, rollouts, [{"answer": 3}, {"answer": 2}, {"answer": 3}, {"answer": None}])
+    rates, votes, *_ = tried_of(3, rollouts, [{"answer": 3}, {"answer": 2}, {"answer": 3}, {"answer": None}])
     assert [(rate.model, rate.n, rate.correct, rate.rate) for rate in rates] == [("a", 2, 1, 0.5), ("b", 1, 1, 1.0)]
     assert [(vote.answer, vote.n) for vote in votes] == [("3", 2), ("2", 1)]
     assert tried_of(3, [{"model": "a", "answer": None}], []) == Tried()
