@@ -70,7 +70,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=tuple(BENCHMARKS), help="run this one; may be repeated")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
-    parser.add_argument("--scenes", type=int, default=0, help="scenes of the eyes and the cascade (default: 500; 400)")
+    parser.add_argument("--scenes", type=int, default=0, help="scenes of the eyes and the cascade (default: 500; 640)")
     parser.add_argument("--dataset", type=Path, help="a finished dataset whose questions the blind benchmark reads too")
     return parser.parse_args()
 

@@ -54,12 +54,12 @@ def test_pushes_killed_at_random_moments_ask_everything_once(root, workplace: Wo
     options = ("--audit", "1", "--queue", "100")
     started = time.perf_counter()
     first = spawn(root, workplace, "push", *options)
-    time.sleep(4.0)
+    time.sleep(2.5)
     first.kill()
     first.wait()
     for _ in range(3):
         process = spawn(root, workplace, "push", *options)
-        time.sleep(rng.uniform(1.5, 5.0))
+        time.sleep(rng.uniform(1.0, 3.0))
         process.kill()
         process.wait()
     for _ in range(3):
