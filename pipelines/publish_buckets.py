@@ -4,6 +4,7 @@ Ids of images are hashes, so the first hexadecimal digits cut every table into e
 and are simply read. Large ones are first dealt out to one file per range; then one range after the other is read.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 from pipelines.parts import readable
 from pipelines.store import Dataset, check_columns
 from pipelines.tables import TABLES
+from schemas.manifest import Part
 
 ROWS_PER_BUCKET = 4096
 MOST_DIGITS = 2
@@ -37,12 +39,11 @@ class Wanted(NamedTuple):
             return rows.filter(pc.is_in(rows["question_id"], value_set=self.questions))
         return rows.filter(pc.is_in(rows["image_id"], value_set=self.images))
 
-    def most_of(self, dataset: Dataset, table: str) -> int:
-        """Returns about how many rows of a table are wanted."""
-        rows = _rows(dataset, table)
+    def share_of(self, table: str, rows: Mapping[str, int]) -> float:
+        """Returns about which share of a table is wanted; ``rows`` is how many there are, by table."""
         if "question_id" in TABLES[table].schema.names:
-            return int(rows * min(1.0, len(self.questions) / max(1, _rows(dataset, "questions"))))
-        return int(rows * min(1.0, len(self.images) / max(1, _rows(dataset, "images"))))
+            return min(1.0, len(self.questions) / max(1, rows["questions"]))
+        return min(1.0, len(self.images) / max(1, rows["images"]))
 
 
 def read_buckets(
@@ -61,25 +62,32 @@ def read_buckets(
         rows_per_bucket: Rows of the largest table that are about right to hold at once.
         wanted: Which rows; all, where it is not given.
     """
-    most = max(wanted.most_of(dataset, table) if wanted else _rows(dataset, table) for table in tables)
+    parts = _parts_of(dataset)
+    rows = {table: sum(part.rows for part in parts[table]) for table in {*tables, "questions", "images"}}
+    most = max(rows[table] * (wanted.share_of(table, rows) if wanted else 1.0) for table in tables)
     digits = next((n for n in range(MOST_DIGITS) if most <= rows_per_bucket * 16**n), MOST_DIGITS)
     if digits == 0:
-        yield {table: _read_at_once(dataset, table, wanted) for table in tables}
+        found = {table: _read_in_steps(dataset, table, parts[table], wanted) for table in tables}
+        yield {table: pa.concat_tables([TABLES[table].schema.empty_table(), *each]) for table, each in found.items()}
         return
     names = [f"{number:0{digits}x}" for number in range(16**digits)]
     for table in tables:
-        _deal_out(folder / table, TABLES[table].schema, _read_in_steps(dataset, table, wanted), names)
+        steps = _read_in_steps(dataset, table, parts[table], wanted)
+        _deal_out(folder / table, TABLES[table].schema, steps, names)
     pa.default_memory_pool().release_unused()
     for name in names:
         yield {table: _take_up(folder / table / name) for table in tables}
 
 
-def _rows(dataset: Dataset, table: str) -> int:
-    return sum(part.rows for part in dataset.parts(table))
-
-
-def _read_at_once(dataset: Dataset, table: str, wanted: Wanted | None) -> pa.Table:
-    return pa.concat_tables([TABLES[table].schema.empty_table(), *_read_in_steps(dataset, table, wanted)])
+def _parts_of(dataset: Dataset) -> dict[str, list[Part]]:
+    """Returns the committed parts by table, in their order; all manifests are read once."""
+    found: dict[str, list[Part]] = defaultdict(list)
+    for manifest in dataset.manifests():
+        for part in manifest.parts:
+            found[part.table].append(part)
+    for parts in found.values():
+        parts.sort(key=lambda part: (part.shard, part.path))
+    return found
 
 
 def _deal_out(folder: Path, schema: pa.Schema, steps: Iterable[pa.Table], names: Sequence[str]) -> None:
@@ -97,11 +105,11 @@ def _deal_out(folder: Path, schema: pa.Schema, steps: Iterable[pa.Table], names:
                 start = run
 
 
-def _read_in_steps(dataset: Dataset, table: str, wanted: Wanted | None) -> Iterator[pa.Table]:
+def _read_in_steps(dataset: Dataset, table: str, parts: Sequence[Part], wanted: Wanted | None) -> Iterator[pa.Table]:
     """Yields the wanted rows in pieces of some thousand, whatever the size of the table's parts."""
     schema = TABLES[table].schema
     waiting: list[pa.Table] = []
-    for part in dataset.parts(table):
+    for part in parts:
         with pq.ParquetFile(readable(dataset.root / part.path)) as file:
             check_columns(dataset.root, table, file.schema_arrow.names, schema.names)
             for batch in file.iter_batches(_BUFFER_ROWS):
