@@ -202,14 +202,27 @@ def _picture_lists(rows: Sequence[Sequence[EmbeddedImage]], kind: pa.DataType) -
     images = [image for row in rows for image in row]
     fields = list(kind.value_type)
     if pa.types.is_dictionary(fields[0].type):
-        places: dict[bytes, int] = {}
-        indices = [places.setdefault(image.bytes or b"", len(places)) for image in images]
-        data = pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(list(places), pa.binary()))
+        data = _shared(images)
     else:
         data = pa.array([image.bytes for image in images], fields[0].type)
     paths = pa.array([image.path for image in images], fields[1].type)
     offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
     return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays([data, paths], fields=fields), type=kind)
+
+
+def _shared(images: Sequence[EmbeddedImage]) -> pa.DictionaryArray:
+    """Returns the pictures' bytes, those of each once. Names tell pictures apart; bytes are compared, never hashed."""
+    places: dict[str, int] = {}
+    kept: list[bytes] = []
+    indices = []
+    for image in images:
+        data = image.bytes or b""
+        place = places.setdefault(image.path, len(kept))
+        if place == len(kept) or kept[place] is not data and kept[place] != data:
+            place = places[image.path] = len(kept)
+            kept.append(data)
+        indices.append(place)
+    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(kept, pa.binary()))
 
 
 def _with_shared(schema: pa.Schema) -> pa.Schema:
