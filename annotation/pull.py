@@ -49,7 +49,6 @@ def pull(client: Client, journal: Journal, full: bool = False) -> Pulled:
     total = Pulled(0, 0, 0)
     projects = journal.projects()
     if projects:
-        client.get("/api/version")
         full = full or _went_back(client, journal)
     for project in projects.values():
         try:
@@ -64,15 +63,13 @@ def pull(client: Client, journal: Journal, full: bool = False) -> Pulled:
 
 
 def _pull_project(client: Client, journal: Journal, project: Project, full: bool) -> Pulled:
-    there = client.get(f"/api/projects/{project.project_id}/")
+    there = client.project(project.project_id)
     if not is_ours(journal, there):
         forget_project(journal, project)
         return Pulled(0, 1, 0)
     assignments = {a.key: a for a in journal.assignments(project.annotator)}
     sent = sum(assignment.state == "sent" for assignment in assignments.values())
-    counts = ("task_number", "num_tasks_with_annotations", "total_annotations_number", "skipped_annotations_number")
-    counted = json.dumps([there.get(name) for name in counts])
-    fewer = int(there.get("task_number") or 0) != sent and counted != project.counts
+    fewer = there.tasks != sent and there.counts != project.counts
     everything = full or fewer or not project.cursor
     known = _Known(assignments, journal.candidates())
     seen: dict[str, list[dict[str, Any]]] = {}
@@ -88,13 +85,13 @@ def _pull_project(client: Client, journal: Journal, project: Project, full: bool
     if everything:
         problems += _compare(client, journal, project, assignments, seen)
     latest = journal.projects().get(project.annotator, project)
-    journal.set_project(latest._replace(cursor=cursor, counts=counted if everything else latest.counts))
+    journal.set_project(latest._replace(cursor=cursor, counts=there.counts if everything else latest.counts))
     return Pulled(versions, problems, sum(len(tasks) for tasks in seen.values()))
 
 
 def _went_back(client: Client, journal: Journal) -> bool:
     """Whether the server's clock shows less than at an earlier pull."""
-    now = client.server_time
+    now = client.server_time()
     last = float(journal.meta("server_time") or 0)
     if now is not None:
         journal.set_meta("server_time", str(now))
@@ -112,14 +109,8 @@ def _changed(client: Client, project: Project, cursor: str) -> Iterator[list[dic
         if since is not None:
             value = since.strftime(_TIME)
             items = [{"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": value}]
-        query = json.dumps({"filters": {"conjunction": "and", "items": items}, "ordering": ["tasks:updated_at"]})
-        asked: dict[str, str | int] = {
-            "project": project.project_id,
-            "fields": "all",
-            "query": query,
-            "page_size": PAGE,
-        }
-        tasks = client.get("/api/tasks/", asked)["tasks"]
+        query = {"filters": {"conjunction": "and", "items": items}, "ordering": ["tasks:updated_at"]}
+        tasks = client.tasks(project.project_id, query, page_size=PAGE)
         yield tasks
         if len(tasks) < PAGE:
             return
@@ -231,7 +222,7 @@ def _compare(
             problems += journal.add_problem(Problem("task deleted", project.annotator, key, detail))
             journal.mark("gone" if key in answered else "meant", [(key, None)])
         for copy in _copies(tasks):
-            client.delete(f"/api/tasks/{int(copy['id'])}/")
+            client.delete_task(int(copy["id"]))
             detail = f"task {copy['id']} of project {project.project_id} was a second copy and was removed"
             problems += journal.add_problem(Problem("task twice", project.annotator, key, detail))
     return problems

@@ -7,13 +7,12 @@ stands still.
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from annotation.client import Client
-from annotation.errors import LabelStudioError, Refused, ServerUnreachable
+from annotation.client import Client, ServerProject
+from annotation.errors import LabelStudioError, Refused
 from annotation.journal import Assignment, Candidate, Journal, Problem, Project
 from annotation.to_label_studio import (
     LABELING_CONFIG,
@@ -81,13 +80,12 @@ def ensure_project(client: Client, journal: Journal, annotator: Annotator, place
         _ensure_storage(client, known.project_id, place)
         return known
     title = project_title(place.dataset, journal.identity, annotator.name)
-    found = client.get("/api/projects/", {"title": title, "page_size": 100})
-    project_id = next((int(item["id"]) for item in found["results"] if item["title"] == title), None)
+    project_id = client.find_project(title)
     if project_id is None:
-        project_id = int(client.post("/api/projects/", project_body(title, annotator.email))["id"])
+        project_id = client.create_project(project_body(title, annotator.email))
     _ensure_storage(client, project_id, place)
     project = Project(annotator.name, project_id, annotator.user_id, "", "", False)
-    _note_screen(journal, client.get(f"/api/projects/{project_id}/"))
+    _note_screen(journal, client.project(project_id))
     journal.set_project(project)
     return project
 
@@ -96,11 +94,10 @@ def _ensure_storage(client: Client, project_id: int, place: Place) -> None:
     if place.storage is None:
         return
     kind, settings, needs = place.storage
-    path = f"/api/storages/{kind}/"
-    if any(settings.items() <= found.items() for found in client.get(path, {"project": project_id})):
+    if any(settings.items() <= found.items() for found in client.storages(kind, project_id)):
         return
     try:
-        client.post(path, {"project": project_id, "title": "pictures", **settings})
+        client.add_storage(kind, project_id, {"title": "pictures", **settings})
     except Refused as error:
         raise LabelStudioError(f"{client.url} cannot show the pictures: {needs} ({error})") from error
 
@@ -108,12 +105,9 @@ def _ensure_storage(client: Client, project_id: int, place: Place) -> None:
 def find_tasks(client: Client, project_id: int, keys: Sequence[str]) -> dict[str, int]:
     """Returns the ids of those of these keys' tasks that a project has."""
     wanted = {"filter": "filter:tasks:data.key", "operator": "in_list", "type": "List", "value": list(keys)}
-    query = json.dumps({"filters": {"conjunction": "and", "items": [wanted]}})
-    page = client.get(
-        "/api/tasks/", {"project": project_id, "fields": "task_only", "query": query, "page_size": 2 * len(keys) + 10}
-    )
+    query = {"filters": {"conjunction": "and", "items": [wanted]}}
     found: dict[str, int] = {}
-    for task in page["tasks"]:
+    for task in client.tasks(project_id, query, "task_only", page_size=2 * len(keys) + 10):
         found.setdefault(task["data"].get("key"), int(task["id"]))
     return {key: found[key] for key in keys if key in found}
 
@@ -121,7 +115,7 @@ def find_tasks(client: Client, project_id: int, keys: Sequence[str]) -> dict[str
 def _is_as_made(client: Client, journal: Journal, project: Project) -> bool:
     """Whether the project is there; notes what was changed about it, and puts its screen back."""
     try:
-        there = client.get(f"/api/projects/{project.project_id}/")
+        there = client.project(project.project_id)
     except Refused as error:
         if error.status != 404:
             raise
@@ -133,26 +127,26 @@ def _is_as_made(client: Client, journal: Journal, project: Project) -> bool:
     if _screen_digest(there) != journal.meta(f"screen {project.project_id}"):
         detail = f"the labelling screen of project {project.project_id} was changed; it was put back"
         try:
-            client.patch(f"/api/projects/{project.project_id}/", {"label_config": LABELING_CONFIG})
-            _note_screen(journal, client.get(f"/api/projects/{project.project_id}/"))
+            client.set_screen(project.project_id, LABELING_CONFIG)
+            _note_screen(journal, client.project(project.project_id))
         except Refused as error:
             detail = f"the labelling screen of project {project.project_id} was changed and cannot be put back: {error}"
         journal.add_problem(Problem("screen changed", project.annotator, "", detail))
     return True
 
 
-def _note_screen(journal: Journal, project: dict[str, Any]) -> None:
+def _note_screen(journal: Journal, project: ServerProject) -> None:
     """Remembers the screen as the server writes it, which is not to the letter as it was sent."""
-    journal.set_meta(f"screen {project['id']}", _screen_digest(project))
+    journal.set_meta(f"screen {project.project_id}", _screen_digest(project))
 
 
-def _screen_digest(project: dict[str, Any]) -> str:
-    return hashlib.sha256(str(project.get("label_config")).encode("utf-8", "replace")).hexdigest()
+def _screen_digest(project: ServerProject) -> str:
+    return hashlib.sha256(project.label_config.encode("utf-8", "replace")).hexdigest()
 
 
-def is_ours(journal: Journal, project: dict[str, Any]) -> bool:
+def is_ours(journal: Journal, project: ServerProject) -> bool:
     """Whether a project on the server belongs to the journal: on another server the same number is somebody else's."""
-    return f" {journal.identity} " in str(project.get("title"))
+    return f" {journal.identity} " in project.title
 
 
 def forget_project(journal: Journal, project: Project) -> None:
@@ -169,11 +163,7 @@ def forget_project(journal: Journal, project: Project) -> None:
 
 def _import(client: Client, journal: Journal, project: Project, tasks: Mapping[str, dict[str, Any]]) -> int:
     journal.set_project(project._replace(importing=True))
-    path = f"/api/projects/{project.project_id}/import"
-    done = client.post(path, list(tasks.values()), {"return_task_ids": "true"})
-    ids = done.get("task_ids") or []
-    if len(ids) != len(tasks):
-        raise ServerUnreachable(f"an import of {len(tasks)} tasks gave {len(ids)}; the same command asks again")
+    ids = client.import_tasks(project.project_id, list(tasks.values()))
     with journal.together():
         journal.mark("sent", zip(tasks, ids, strict=True))
         journal.set_project(project._replace(importing=False))
@@ -182,9 +172,9 @@ def _import(client: Client, journal: Journal, project: Project, tasks: Mapping[s
 
 def _settle(client: Client, journal: Journal, project: Project) -> None:
     """Waits until an import that was cut off, and may still be at work, has ended."""
-    path, last = f"/api/projects/{project.project_id}/", -1
+    last = -1
     deadline = time.monotonic() + 60
-    while (number := int(client.get(path)["task_number"])) != last and time.monotonic() < deadline:
+    while (number := client.project(project.project_id).tasks) != last and time.monotonic() < deadline:
         last = number
         time.sleep(SETTLE_SECONDS)
     journal.set_project(project._replace(importing=False))

@@ -5,6 +5,7 @@ The server's own call for creating users makes accounts that cannot log in, so t
 
 import re
 import secrets
+from urllib.parse import quote
 
 import httpx
 
@@ -43,10 +44,10 @@ def add_annotator(client: Client, workplace: Workplace, name: str) -> tuple[Anno
     annotator = known or Annotator(name=name, email=email, user_id=0, password=secrets.token_urlsafe(9))
     if known is None:
         workplace.write_team((*team, annotator))
-    user_id = _find_user(client, email)
+    user_id = client.find_user(email)
     if user_id is None:
         _sign_up(client, annotator)
-        user_id = _find_user(client, email)
+        user_id = client.find_user(email)
     if user_id is None:
         raise LabelStudioError(f"{client.url} did not create the annotator {name}")
     done = annotator.model_copy(update={"user_id": user_id})
@@ -54,15 +55,8 @@ def add_annotator(client: Client, workplace: Workplace, name: str) -> tuple[Anno
     return done, True
 
 
-def _find_user(client: Client, email: str) -> int | None:
-    found = client.get("/api/users/")
-    users = found if isinstance(found, list) else found.get("results", [])
-    return next((int(user["id"]) for user in users if str(user.get("email")) == email), None)
-
-
 def _sign_up(client: Client, annotator: Annotator) -> None:
-    invitation = client.get("/api/invite")
-    page = f"/user/signup/?token={httpx.URL(str(invitation['invite_url'])).params['token']}"
+    page = f"/user/signup/?token={quote(client.invitation())}"
     try:
         with httpx.Client(base_url=client.url, timeout=60.0, trust_env=False) as browser:
             form = _FORM_TOKEN.search(browser.get(page).text)

@@ -61,10 +61,10 @@ def listen(host: str = "127.0.0.1", port: int = 0) -> Iterator[Bell]:
 
 def hang(client: Client, project_id: int, bell: Bell) -> None:
     """Has the server ring the bell for a project; an older bell of ours is taken down first."""
-    for hook in client.get("/api/webhooks/", {"project": project_id}) or ():
-        if HEADER in json.dumps(hook.get("headers") or {}):
-            client.delete(f"/api/webhooks/{int(hook['id'])}/")
-    body = {
+    for webhook_id, headers in client.webhooks(project_id).items():
+        if HEADER in json.dumps(headers or {}):
+            client.delete_webhook(webhook_id)
+    settings = {
         "url": bell.url,
         "project": project_id,
         "send_payload": False,
@@ -73,4 +73,4 @@ def hang(client: Client, project_id: int, bell: Bell) -> None:
         "actions": list(ACTIONS),
         "is_active": True,
     }
-    client.post("/api/webhooks/", body)
+    client.create_webhook(settings)

@@ -146,7 +146,7 @@ class _Town:
     def label_studio_answers(self) -> bool:
         try:
             with Client(self.place.connection(), timeout=5) as client:
-                return bool(client.get("/api/current-user/whoami"))
+                return bool(client.whoami())
         except LabelStudioError:
             return False
 

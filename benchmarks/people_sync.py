@@ -1,6 +1,5 @@
 """People: a real Label Studio with 1,000 candidates for each of four annotators; how long a sync takes."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +65,5 @@ def _steps(client: Client, journal: Journal, team: tuple[Annotator, ...], count:
 def _answer(client: Client, journal: Journal, annotator: Annotator) -> None:
     """Skips twenty tasks as the administrator; the puller calls that a problem, and reads it all the same."""
     project = journal.projects()[annotator.name].project_id
-    query = json.dumps({"filters": {"conjunction": "and", "items": []}})
-    asked: dict[str, str | int] = {"project": project, "fields": "task_only", "page_size": 20, "query": query}
-    for task in client.get("/api/tasks/", asked)["tasks"]:
-        client.post(f"/api/tasks/{task['id']}/annotations/", {"result": [], "was_cancelled": True})
+    for task in client.tasks(project, fields="task_only", page_size=20):
+        client.sdk.annotations.create(task["id"], result=[], was_cancelled=True)

@@ -47,11 +47,13 @@ def serve(  # noqa: PLR0913 - options of a command
     wake: Annotated[bool, typer.Option(help="Let webhooks reach this machine.")] = False,
 ) -> None:
     """Starts a Label Studio server on this machine and serves until it is stopped (Ctrl-C, or SIGTERM)."""
+    from annotation.client import require_sdk
     from annotation.environment import default_folder, ensure_environment
     from annotation.server import Serving
     from annotation.server import serve as serve_label_studio
 
     with _plainly():
+        require_sdk()
         workplace = _workplace(data_dir)
         if url is not None:
             _use(workplace, url)

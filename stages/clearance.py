@@ -55,7 +55,8 @@ class Clearance:
     def _side(self, centres: Floats, axis: int, least: float) -> Floats:
         extents = self.boxes[:, axis + 2] - self.boxes[:, axis]
         larger = np.maximum(extents[:, None], extents[None, :])
-        return abs(_differences(centres)) / np.maximum(least, self.margins.side_overlap * larger)
+        share: Floats = abs(_differences(centres)) / np.maximum(least, self.margins.side_overlap * larger)
+        return share
 
     def _inside(self) -> Floats:
         """How far the sides of ``b`` lie within those of ``a``, the least one counts, pixels."""

@@ -64,7 +64,7 @@ def doubt_of(seen: Sequence[Seen], evidence: Evidence | None, trust: TrustConfig
 def unexplained_by(seen: Sequence[Seen], foreground: Floats) -> float:
     """Returns the share of cells ``(h, w)`` that show a thing and lie neither in a mask nor beside one."""
     height, width = foreground.shape
-    covered = np.zeros((height, width), dtype=np.float32)
+    covered: Floats = np.zeros((height, width), dtype=np.float32)
     for one in seen:
         covered = np.maximum(covered, shrunk(one.thing.mask, height, width))
     near = _grown(covered > 0.05)

@@ -125,7 +125,8 @@ def _details(waves: Floats) -> Details:
     fine = waves.reshape(*waves.shape[:-2], _WAVES * _WAVES) * _fine()
     lengths = np.sqrt(np.einsum("...w,...w->...", fine, fine))[..., None]
     scale = np.where(lengths > _LEAST, _UNIT / np.maximum(lengths, _LEAST), 0)
-    return np.rint(fine * scale).astype(np.int8)
+    whole: Details = np.rint(fine * scale).astype(np.int8)
+    return whole
 
 
 @cache

@@ -49,7 +49,8 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> Sequence[str]
 
 def _numbers(column: NDArray[Any]) -> NDArray[np.float64]:
     """Returns a column as numbers; DuckDB masks what is missing."""
-    numbers: Any = np.ma.masked_array(column).astype(np.float64)
+    masked: Any = np.ma.masked_array  # numpy's stubs say nothing of it
+    numbers = masked(column).astype(np.float64)
     return np.asarray(numbers.filled(np.nan), dtype=np.float64)
 
 

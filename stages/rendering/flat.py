@@ -70,7 +70,8 @@ class Slab:
         band = np.flatnonzero((distance > 0) & (distance < speed * 2 * self.half / abs(dz)))
         if band.size == 0:
             return
-        x, y, walked = x.ravel()[band], y.ravel()[band], np.zeros(band.size, dtype=np.float32)
+        x, y = x.ravel()[band], y.ravel()[band]
+        walked: Floats = np.zeros(band.size, dtype=np.float32)
         gap = distance.ravel()[band]
         for _ in range(_STEPS):
             walked = (walked + np.maximum(gap, 0.0) / speed).astype(np.float32)

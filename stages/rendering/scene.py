@@ -98,7 +98,7 @@ def _draw_light(rng: random.Random) -> Light:
 
 
 def _compose(placed: list[Placed], camera: Camera, light: Light, ground: Floats) -> Floats:
-    shadow = _shadows(placed, camera, light, ground.shape[:2])
+    shadow = _shadows(placed, camera, light, (ground.shape[0], ground.shape[1]))
     canvas = ground * (1 - shadow[..., None] * np.array([0.62, 0.6, 0.56], dtype=np.float32))
     for thing in placed:
         sprite = thing.sprite

@@ -118,7 +118,7 @@ def _good(probe: Probe, points: NDArray[np.float64], config: GridConfig) -> list
 def _open_points(side: int, probe: Probe, kept: list[Found], config: GridConfig) -> NDArray[np.float64]:
     """Returns the centres of a grid's cells that lie in no mask yet and may show a thing; ``(n, 2)`` in [0, 1]."""
     ticks = (np.arange(side) + 0.5) / side
-    points = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    points: NDArray[np.float64] = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
     points = points[~_covered(points, kept)]
     if probe.thing is not None:
         rows, columns = _cells_at(points, (probe.thing.shape[1], probe.thing.shape[0]), probe.thing.shape)

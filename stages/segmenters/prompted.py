@@ -65,14 +65,14 @@ def find_prompted(using: Promptable, pictures: Sequence[Pixels], prompts: Sequen
             maps = _encode(using, batch)
             for row, picture in enumerate(batch):
                 own = [level[row : row + 1] for level in maps] if isinstance(maps, list) else maps[row : row + 1]
-                found.append(_find_in(using, picture.shape[:2], own, prompts[start + row]))
+                found.append(_find_in(using, (picture.shape[0], picture.shape[1]), own, prompts[start + row]))
     return found
 
 
 def _encode(using: Promptable, pictures: Sequence[Pixels]) -> Any:  # noqa: ANN401 - tensors
     batch = np.zeros((len(pictures), 3, using.side, using.side), dtype=np.float32)
     for number, picture in enumerate(pictures):
-        rows, columns = _laid(using, picture.shape[:2])
+        rows, columns = _laid(using, (picture.shape[0], picture.shape[1]))
         batch[number, :, :rows, :columns] = normalised(picture, (rows, columns), *using.mean_std)
     maps = using.model.get_image_embeddings(using.place.cast(using.place.to_tensor(batch)))
     return list(maps) if isinstance(maps, (list, tuple)) else maps

@@ -57,7 +57,7 @@ class Sam(NamedTuple):
         with self.place.running():
             embeddings = self._encode(pictures)
             return [
-                self._find_in(picture.shape[:2], embedding[None], asked)
+                self._find_in((picture.shape[0], picture.shape[1]), embedding[None], asked)
                 for picture, embedding, asked in zip(pictures, embeddings, prompts, strict=True)
             ]
 
@@ -66,7 +66,7 @@ class Sam(NamedTuple):
         mean, std = (getattr(self.model, name).flatten().cpu().numpy() / 255 for name in ("pixel_mean", "pixel_std"))
         batch = np.zeros((len(pictures), 3, side, side), dtype=np.float32)
         for number, picture in enumerate(pictures):
-            rows, columns = fitted(picture.shape[:2], side)
+            rows, columns = fitted((picture.shape[0], picture.shape[1]), side)
             batch[number, :, :rows, :columns] = normalised(picture, (rows, columns), mean, std)
         return self.model.image_encoder(self.place.cast(self.place.to_tensor(batch)))
 

@@ -72,7 +72,7 @@ def test_pictures_are_signed_gold_is_mixed_in_and_care_is_measured(
             solver.answer(project, task["id"], valid(own + (person.name == "bea")))
         solver.close()
     with Client(foreign.connection()) as client:
-        assert all(len(client.get("/api/storages/s3/", {"project": number})) == 1 for number in (1, 2))
+        assert all(len(client.storages("s3", number)) == 1 for number in (1, 2))
     assert run_command(["annotate", "sync", str(root), *place]) == 0
     capsys.readouterr()
     assert run_command(["annotate", "status", str(root)]) == 0

@@ -26,7 +26,7 @@ def two(workplace: Workplace, journal):
         for person in (ann, bea):
             project = ensure_project(client, journal, person, place).project_id
             tasks = [{"data": {"key": f"{person.name}{n}", "question": "How many?", "image": "x"}} for n in range(3)]
-            ids = client.post(f"/api/projects/{project}/import", tasks, {"return_task_ids": "true"})["task_ids"]
+            ids = client.import_tasks(project, tasks)
             solver = Solver(client.url, person.email, person.password)
             answer = solver.answer(project, ids[0], valid(4711))
             found[person.name] = (solver, project, ids, answer, person)
@@ -119,8 +119,8 @@ def test_an_answer_cannot_be_given_in_another_name(two, workplace: Workplace) ->
     forged = valid(5) | {"completed_by": other.user_id, "ground_truth": True, "unique_id": "x", "project": 1}
     made = solver.answer(project, ids[2], forged)
     with Client(workplace.connection()) as client:
-        kept = client.get(f"/api/annotations/{made}/")
-    assert (kept["completed_by"], kept["ground_truth"]) == (person.user_id, False)
+        kept = client.sdk.annotations.get(made)
+    assert (kept.completed_by, kept.ground_truth) == (person.user_id, False)
 
 
 def test_tokens_are_for_the_administrator(two, workplace: Workplace) -> None:

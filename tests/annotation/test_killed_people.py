@@ -44,11 +44,6 @@ def spawn(root, workplace: Workplace, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def tasks_on(client: Client, project: int) -> list[dict]:
-    found = client.get("/api/tasks/", {"project": project, "fields": "all", "page_size": 1000})
-    return found["tasks"]
-
-
 def test_pushes_killed_at_random_moments_ask_everything_once(root, workplace: Workplace, monkeypatch) -> None:
     rng = random.Random(1)
     options = ("--audit", "1", "--queue", "100")
@@ -67,7 +62,7 @@ def test_pushes_killed_at_random_moments_ask_everything_once(root, workplace: Wo
     assert time.perf_counter() - started < 300
     with open_journal(root / FOLDER) as journal, Client(workplace.connection()) as client:
         for name, project in journal.projects().items():
-            keys = Counter(task["data"]["key"] for task in tasks_on(client, project.project_id))
+            keys = Counter(task["data"]["key"] for task in client.tasks(project.project_id))
             assert set(keys.values()) == {1} and len(keys) == QUESTIONS, name
             assert keys.keys() == {assignment.key for assignment in journal.assignments(name)}
 
@@ -106,7 +101,7 @@ def test_a_killed_server_loses_no_answer(root, environment, tmp_path) -> None:
         for _ in range(2):
             assert run_command(["annotate", "sync", str(copy), "--data-dir", str(place.folder), *options]) == 0
         with open_journal(copy / FOLDER) as journal:
-            found = tasks_on(client, journal.projects()["ann"].project_id)
+            found = client.tasks(journal.projects()["ann"].project_id)
             assert len(found) == len({task["data"]["key"] for task in found}) == QUESTIONS
             keys = {assignment.key: assignment.task_id for assignment in journal.assignments("ann")}
             pulled = {keys[version.key]: version.answer for version in journal.versions()}

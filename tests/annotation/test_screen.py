@@ -103,7 +103,7 @@ def test_five_tasks_by_keyboard_one_skipped_one_ambiguous(asked, workplace: Work
     assert pull(session.client, session.journal).versions == 14
     said = {}
     with Client(workplace.connection()) as client:
-        tasks = client.get("/api/tasks/", {"project": project, "fields": "all", "page_size": 50})["tasks"]
+        tasks = client.tasks(project)
     for task in tasks:
         (annotation,) = task["annotations"]
         values = {item["from_name"]: item["value"] for item in annotation["result"]}
