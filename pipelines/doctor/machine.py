@@ -126,7 +126,8 @@ def _gpu(_: Patient) -> Iterator[Check]:
 def _extras(_: Patient) -> Iterator[Check]:
     """What optional parts are installed; wanted ones that are missing are broken."""
     wanted = {"opentelemetry": any(os.environ.get(name) for name in TRACE_VARIABLES)}
-    extras = {"s3": "obstore", "ray": "ray", "traces": "opentelemetry.exporter.otlp.proto.http", "vlm": "openai"}
+    traces = "opentelemetry.exporter.otlp.proto.http"
+    extras = {"s3": "obstore", "ray": "ray", "traces": traces, "vlm": "openai", "annotate": "label_studio_sdk"}
     there = {extra: _can_import(module) for extra, module in extras.items()}
     missing = [extra for extra in there if not there[extra]]
     if wanted["opentelemetry"] and not there["traces"]:
