@@ -10,7 +10,7 @@ from pipelines.job import Job, Outcome
 from pipelines.ledger import Ledger
 from schemas.thumbnail import AlikeImages
 from stages.alike import find_alike
-from stages.likeness import SIDE
+from stages.likeness import SIDE, is_flat
 
 COMPARE = "compare"
 
@@ -29,7 +29,7 @@ def compare(job: Job) -> Outcome:
 def thumbnails_of(parts: Iterable[pa.Table], wanted: Iterable[str]) -> tuple[list[str], NDArray[np.uint8]]:
     """Returns the wanted ids that have a thumbnail, ascending, and ``(N, SIDE, SIDE)`` thumbnails in that order.
 
-    One part is in memory beside them.
+    One part is in memory beside them. Flat ones are left black, which is as flat: their memory is never touched.
     """
     ids = sorted(wanted)
     places = {image_id: place for place, image_id in enumerate(ids)}
@@ -39,8 +39,10 @@ def thumbnails_of(parts: Iterable[pa.Table], wanted: Iterable[str]) -> tuple[lis
         for image_id, grey in zip(part["image_id"].to_pylist(), part["grey"], strict=True):
             place = places.get(image_id)
             if place is not None:
-                thumbnails[place] = np.frombuffer(grey.as_buffer(), dtype=np.uint8).reshape(SIDE, SIDE)
                 held[place] = True
+                thumbnail = np.frombuffer(grey.as_buffer(), dtype=np.uint8).reshape(SIDE, SIDE)
+                if not is_flat(thumbnail):
+                    thumbnails[place] = thumbnail
     if held.all():
         return ids, thumbnails
     return [image_id for image_id, has in zip(ids, held, strict=True) if has], thumbnails[held]

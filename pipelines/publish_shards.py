@@ -6,10 +6,11 @@ is a file of the folder images, written once.
 """
 
 import base64
+import hashlib
 import io
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from pipelines.parts import file_sha256
 from pipelines.publish_forms import form_of
 from schemas.arrow import records_to_table
 from schemas.release_row import EmbeddedImage
@@ -54,7 +54,10 @@ class PictureRow(Protocol):
 
 
 class SplitWriter:
-    """Writes the rows of one split. File names carry the number of files, so they are given at the end."""
+    """Writes the rows of one split. File names carry the number of files, so they are given at the end.
+
+    A thread of its own compresses, syncs and digests while the next rows are made; one row group waits at the most.
+    """
 
     def __init__(self, folder: Path, split: str, config: PublishConfig) -> None:
         self._folder = folder
@@ -65,6 +68,11 @@ class SplitWriter:
         schemas = (self._form.columns, self._form.schema)
         self._columns, self._schema = (_with_shared(schema) if self._embeds else schema for schema in schemas)
         self._writer: pq.ParquetWriter | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self._written: Future[None] | None = None
+        """The last thing that the thread was given."""
+        self._digests: list[Future[str]] = []
+        """Of each file that is complete."""
         self._rows: list[int] = []
         """Rows of each file."""
         self._group = _Group([], [], [])
@@ -136,32 +144,42 @@ class SplitWriter:
     def finish(self) -> tuple[ReleaseFile, ...]:
         """Closes the last file, gives every file its name and returns them."""
         self._flush()
+        self._complete()
+        digests = [digest.result() for digest in self._digests]
         self.close()
-        names = [f"{self._split}-{number:05d}-of-{len(self._rows):05d}.parquet" for number in range(len(self._rows))]
-        paths = [self._folder / name for name in names]
-        for number, path in enumerate(paths):
-            (self._folder / _working_name(self._split, number)).rename(path)
-        with ThreadPoolExecutor(1) as thread:
-            digests = thread.map(file_sha256, paths)  # while the disk takes the files in
-            for path in paths:
-                _sync(path)
-            return tuple(
-                ReleaseFile(path.name, self._split, rows, path.stat().st_size, digest)
-                for path, rows, digest in zip(paths, self._rows, digests, strict=True)
-            )
+        files = []
+        for number, (rows, digest) in enumerate(zip(self._rows, digests, strict=True)):
+            name = f"{self._split}-{number:05d}-of-{len(self._rows):05d}.parquet"
+            path = (self._folder / _working_name(self._split, number)).rename(self._folder / name)
+            files.append(ReleaseFile(name, self._split, rows, path.stat().st_size, digest))
+        return tuple(files)
 
     def close(self) -> None:
-        """Closes the open file, whatever was written of it."""
+        """Ends the thread and closes the open file, whatever was written of it."""
+        self._thread.shutdown()
         if self._writer is not None:
-            self._writer.add_key_value_metadata(_metadata(self._form.schema))
             self._writer.close()
             self._writer = None
+
+    def _complete(self) -> None:
+        """Has the open file closed, synced and digested."""
+        if self._writer is not None:
+            self._wait()
+            path = self._folder / _working_name(self._split, len(self._rows) - 1)
+            self._digests.append(self._thread.submit(_close, self._writer, path, _metadata(self._form.schema)))
+            self._writer = None
+
+    def _wait(self) -> None:
+        """Returns once the thread has written what it was given; raises what that raised."""
+        if self._written is not None:
+            self._written.result()
+            self._written = None
 
     def _is_file_full(self) -> bool:
         return self._rows[-1] >= self._config.rows_per_file or self._file_bytes >= self._config.file_bytes
 
     def _open_file(self) -> None:
-        self.close()
+        self._complete()
         path = self._folder / _working_name(self._split, len(self._rows))
         self._writer = pq.ParquetWriter(path, self._schema, store_schema=False, **write_options(self._form.schema))
         self._rows.append(0)
@@ -170,7 +188,8 @@ class SplitWriter:
     def _flush(self) -> None:
         if self._group.pictures and self._writer is not None:
             table = self._form.shape(self._group.table(self._columns), self._schema)
-            self._writer.write_table(table, row_group_size=table.num_rows)
+            self._wait()
+            self._written = self._thread.submit(self._writer.write_table, table, row_group_size=table.num_rows)
         self._group = _Group([], [], [])
         self._group_bytes = 0
 
@@ -250,9 +269,13 @@ def lineage_of(folder: Path, file: ReleaseFile, release: str) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=SAMPLE_SCHEMA)
 
 
-def _sync(path: Path) -> None:
+def _close(writer: pq.ParquetWriter, path: Path, metadata: dict[bytes, bytes]) -> str:
+    """Closes a file, syncs it to the disk and returns its digest."""
+    writer.add_key_value_metadata(metadata)
+    writer.close()
     with path.open("rb") as file:
         os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _working_name(split: str, number: int) -> str:
