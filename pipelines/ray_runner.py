@@ -185,6 +185,7 @@ def _connect(choice: RunnerChoice, workers: int) -> tuple[Any, bool]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if choice.address is None:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # of a cluster that only this machine reaches
+        os.environ.setdefault("RAY_worker_niceness", "0")  # 15 otherwise: next to nothing on a machine that is busy
         quiet |= {"address": "local", "num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     else:
         quiet["address"] = choice.address

@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mar
 def cluster() -> Iterator[None]:
     """A cluster that stays up for the module: two CPUs, and one GPU that exists on paper only."""
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(
         address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False,
