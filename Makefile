@@ -58,7 +58,7 @@ env-models: $(STAMP)
 
 test-models: env-models
 	@echo "pytest -m models"
-	@PYTHONPATH=. $(MODELS)/bin/python -m pytest -q -m models $$(grep -rl --include='test_*.py' 'mark\.models' tests)
+	@PYTHONPATH=. $(MODELS)/bin/python -m pytest -q -n 2 --dist loadfile -m models $$(grep -rl --include='test_*.py' 'mark\.models' tests)
 
 # verl's pins fit nothing else: a third environment, and verl without its dependencies.
 VERL := .venv-verl

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from pipelines.bucket import BucketPath
 from pipelines.catalog import connect
@@ -73,6 +74,7 @@ def publish_dataset(
     making = Making(config, open_view(config), selecting or Selecting())
     dataset = Dataset.open(root)
     folder = release_folder(dataset.root, config) if out is None else out
+    pa.default_memory_pool().release_unused()  # what producing before, in this process, has left there
     try:
         descriptor = hold_worker_lock(root)
         try:

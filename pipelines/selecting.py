@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
+from sys import intern
 from typing import NamedTuple
 
 import duckdb
@@ -25,6 +26,7 @@ from stages.likeness import SIDE, thumbnail_of
 from stages.select import STAGE, Groups, Offer, SelectConfig, select
 from stages.wordings import KnownTexts
 
+_AT_ONCE = 2_000
 _ANY_SIZE = IngestConfig(max_pixels=170_000_000, min_side=1)
 
 
@@ -83,16 +85,21 @@ def _levels(offers: Sequence[Offer], tries: Mapping[str, Try], refused: Mapping[
 
 
 def _offers(connection: duckdb.DuckDBPyConnection) -> tuple[list[Offer], dict[str, Try]]:
-    rows = connection.execute(
+    cursor = connection.execute(
         """
         SELECT q.question_id, q.image_id, q.family_id, q.variant, q.question, q.shape, q.categories, q.answer,
             q.hop_count, i.split, o.solve_rate, q.margin
         FROM questions q JOIN images i USING (image_id) JOIN outcomes o USING (question_id)
         WHERE o.route = 'accept' ORDER BY q.question_id
         """
-    ).fetchall()
-    offers = [Offer._make((*row[:6], tuple(row[6]), *row[7:10])) for row in rows]
-    return offers, {row[0]: Try(row[0], row[10], row[8], row[11]) for row in rows}
+    )
+    offers: list[Offer] = []
+    tries: dict[str, Try] = {}
+    while rows := cursor.fetchmany(_AT_ONCE):
+        # Shapes and categories repeat: a release of many rows holds each of them once.
+        offers += [Offer._make((*row[:5], intern(row[5]), tuple(map(intern, row[6])), *row[7:10])) for row in rows]
+        tries |= {row[0]: Try(row[0], row[10], row[8], row[11]) for row in rows}
+    return offers, tries
 
 
 def _alike(dataset: Dataset, connection: duckdb.DuckDBPyConnection, images: Sequence[str]) -> list[tuple[str, str]]:

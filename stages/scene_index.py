@@ -67,7 +67,7 @@ class SceneIndex:
         """Returns the positions of a set, ascending."""
         found = self._members.get(bits)
         if found is None:
-            found = self._members[bits] = tuple([i for i in range(self.n) if bits >> i & 1])
+            found = self._members[bits] = tuple([i for i in range(bits.bit_length()) if bits >> i & 1])
         return found
 
     @cached_property
