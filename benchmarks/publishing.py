@@ -157,9 +157,11 @@ def _bare(out: Path, rows: Rows) -> None:
 
 
 def _from_columns(out: Path, rows: Mapping[str, tuple[pa.Table, list[EmbeddedImage]]]) -> None:
+    writers = {split: SplitWriter(out, split, PublishConfig()) for split in rows}
     for split, (columns, pictures) in rows.items():
-        writer = SplitWriter(out, split, PublishConfig())
-        writer.add_columns(columns, pictures)
+        writers[split].add_columns(columns, pictures)
+        writers[split].seal()
+    for writer in writers.values():
         writer.finish()
 
 

@@ -6,9 +6,7 @@ is a file of the folder images, written once.
 """
 
 import base64
-import hashlib
 import io
-import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
@@ -21,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from pipelines.growing_digest import GrowingDigest
 from pipelines.publish_forms import form_of
 from schemas.arrow import records_to_table
 from schemas.release_row import EmbeddedImage
@@ -56,7 +55,8 @@ class PictureRow(Protocol):
 class SplitWriter:
     """Writes the rows of one split. File names carry the number of files, so they are given at the end.
 
-    A thread of its own compresses, syncs and digests while the next rows are made; one row group waits at the most.
+    While the next rows are made one thread compresses and writes, another digests what is written; one row group waits
+    at the most.
     """
 
     def __init__(self, folder: Path, split: str, config: PublishConfig) -> None:
@@ -68,7 +68,8 @@ class SplitWriter:
         schemas = (self._form.columns, self._form.schema)
         self._columns, self._schema = (_with_shared(schema) if self._embeds else schema for schema in schemas)
         self._writer: pq.ParquetWriter | None = None
-        self._thread = ThreadPoolExecutor(1)
+        self._thread, self._reader = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._digest: GrowingDigest | None = None
         self._written: Future[None] | None = None
         """The last thing that the thread was given."""
         self._digests: list[Future[str]] = []
@@ -143,8 +144,7 @@ class SplitWriter:
 
     def finish(self) -> tuple[ReleaseFile, ...]:
         """Closes the last file, gives every file its name and returns them."""
-        self._flush()
-        self._complete()
+        self.seal()
         digests = [digest.result() for digest in self._digests]
         self.close()
         files = []
@@ -154,20 +154,40 @@ class SplitWriter:
             files.append(ReleaseFile(name, self._split, rows, path.stat().st_size, digest))
         return tuple(files)
 
+    def seal(self) -> None:
+        """Takes no more rows, and has the last file closed meanwhile."""
+        self._flush()
+        self._complete()
+
     def close(self) -> None:
-        """Ends the thread and closes the open file, whatever was written of it."""
+        """Ends the threads and closes the open file, whatever was written of it."""
         self._thread.shutdown()
-        if self._writer is not None:
+        self._reader.shutdown()
+        if self._writer is not None and self._digest is not None:
             self._writer.close()
-            self._writer = None
+            self._digest.close()
+            self._writer = self._digest = None
 
     def _complete(self) -> None:
         """Has the open file closed, synced and digested."""
-        if self._writer is not None:
+        if self._writer is not None and self._digest is not None:
             self._wait()
-            path = self._folder / _working_name(self._split, len(self._rows) - 1)
-            self._digests.append(self._thread.submit(_close, self._writer, path, _metadata(self._form.schema)))
-            self._writer = None
+            self._digests.append(self._thread.submit(self._close, self._writer, self._digest))
+            self._writer = self._digest = None
+
+    def _write(self, writer: pq.ParquetWriter, digest: GrowingDigest, table: pa.Table) -> None:
+        writer.write_table(table, row_group_size=table.num_rows)
+        self._reader.submit(digest.read_on)
+
+    def _close(self, writer: pq.ParquetWriter, digest: GrowingDigest) -> str:
+        """Closes a file, syncs it to the disk and returns its digest."""
+        writer.add_key_value_metadata(_metadata(self._form.schema))
+        writer.close()
+        digested = self._reader.submit(digest.read_on)
+        digest.sync()
+        found = digested.result()
+        digest.close()
+        return found
 
     def _wait(self) -> None:
         """Returns once the thread has written what it was given; raises what that raised."""
@@ -182,14 +202,15 @@ class SplitWriter:
         self._complete()
         path = self._folder / _working_name(self._split, len(self._rows))
         self._writer = pq.ParquetWriter(path, self._schema, store_schema=False, **write_options(self._form.schema))
+        self._digest = GrowingDigest(path)
         self._rows.append(0)
         self._file_bytes = 0
 
     def _flush(self) -> None:
-        if self._group.pictures and self._writer is not None:
+        if self._group.pictures and self._writer is not None and self._digest is not None:
             table = self._form.shape(self._group.table(self._columns), self._schema)
             self._wait()
-            self._written = self._thread.submit(self._writer.write_table, table, row_group_size=table.num_rows)
+            self._written = self._thread.submit(self._write, self._writer, self._digest, table)
         self._group = _Group([], [], [])
         self._group_bytes = 0
 
@@ -241,7 +262,10 @@ def _shared(images: Sequence[EmbeddedImage]) -> pa.DictionaryArray:
             place = places[image.path] = len(kept)
             kept.append(data)
         indices.append(place)
-    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(kept, pa.binary()))
+    ends = np.cumsum([0, *map(len, kept)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(kept))]  # copied once, not as an array grows
+    pictures = pa.BinaryArray.from_buffers(pa.binary(), len(kept), buffers)
+    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pictures)
 
 
 def _with_shared(schema: pa.Schema) -> pa.Schema:
@@ -267,15 +291,6 @@ def lineage_of(folder: Path, file: ReleaseFile, release: str) -> pa.Table:
     read = pq.read_table(folder / file.path, columns=copied, partitioning=None)
     columns = [own[name] if name in own else read.column(name) for name in SAMPLE_SCHEMA.names]
     return pa.Table.from_arrays(columns, schema=SAMPLE_SCHEMA)
-
-
-def _close(writer: pq.ParquetWriter, path: Path, metadata: dict[bytes, bytes]) -> str:
-    """Closes a file, syncs it to the disk and returns its digest."""
-    writer.add_key_value_metadata(metadata)
-    writer.close()
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _working_name(split: str, number: int) -> str:

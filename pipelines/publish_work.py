@@ -70,6 +70,8 @@ class Work:
 
     def finish(self) -> Built:
         """Closes the files and returns everything that the texts are written from."""
+        for writer in self._writers.values():
+            writer.seal()
         files = tuple(file for split in sorted(self._writers) for file in self._writers[split].finish())
         return Built(files, self.tally, self.ledger.drops, self.ledger.close())
 
