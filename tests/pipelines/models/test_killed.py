@@ -30,7 +30,7 @@ def test_killed_at_20_moments_a_run_pays_for_as_many_calls_as_one_that_was_not(t
         for moment in sorted(rng.sample(range(1, REQUESTS), KILLS)):
             process = context.Process(target=ask_everything, args=(str(tmp_path), server.url))
             process.start()
-            while process.is_alive() and server.counts.outcomes["ok"] < moment + killed * IN_FLIGHT:
+            while process.is_alive() and len(server.counts.paid) < moment:
                 time.sleep(0.001)
             time.sleep(rng.uniform(0, 0.01))
             if process.is_alive():
@@ -38,7 +38,7 @@ def test_killed_at_20_moments_a_run_pays_for_as_many_calls_as_one_that_was_not(t
                 killed += 1
             process.join(20)
             kept_before_kills.append((dict(server.counts.sent), stored(tmp_path)))
-        assert killed >= KILLS // 4, "the others came when everything was done"
+        assert killed >= KILLS - 2
         ask_everything(str(tmp_path), server.url)
         counts = server.counts
     assert stored(tmp_path) >= keys
