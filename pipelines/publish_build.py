@@ -22,14 +22,15 @@ from pipelines.steps import source_folder
 from pipelines.store import Dataset
 from schemas.drop import Drop
 from schemas.release_row import EmbeddedImage
-from stages.publish import PublishConfig, View
+from stages.publish import PublishConfig
 
 
 class Making(NamedTuple):
     """What a release is made like."""
 
     config: PublishConfig
-    make: Make
+    make: Make | None
+    """None for RL rows."""
     selecting: Selecting
     gate: tuple[GateRow, ...] = ()
 
@@ -43,7 +44,7 @@ def build(dataset: Dataset, folder: Path, making: Making, selection: Selection) 
     """
     ranges = folder / "ranges"
     with Work(folder, making.config, selection, _origin(dataset)) as work:
-        if making.config.view is View.RL:
+        if making.make is None:
             for asked in asked_rows(dataset, ranges):
                 add_columns(work, asked)
         else:

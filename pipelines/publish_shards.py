@@ -14,20 +14,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from pipelines.growing_digest import GrowingDigest
 from pipelines.publish_forms import form_of
+from pipelines.publish_pictures import PICTURES, picture_lists, with_shared
 from schemas.arrow import records_to_table
 from schemas.release_row import EmbeddedImage
 from schemas.sample import SAMPLE_SCHEMA
 from stages.publish import Layout, PublishConfig
 
-PICTURES = "images"
-"""The column of pictures, and their folder in the layout with paths."""
 _PICTURE = "images.list.element.bytes"
 _DICTIONARY_LIMIT = 1 << 30
 """Bytes of distinct pictures that a row group may hold before it would store repeated ones again; never reached."""
@@ -66,7 +64,7 @@ class SplitWriter:
         self._form = form_of(config.view, config.format)
         self._embeds = config.layout is Layout.EMBEDDED
         schemas = (self._form.columns, self._form.schema)
-        self._columns, self._schema = (_with_shared(schema) if self._embeds else schema for schema in schemas)
+        self._columns, self._schema = (with_shared(schema) if self._embeds else schema for schema in schemas)
         self._writer: pq.ParquetWriter | None = None
         self._thread, self._reader = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._digest: GrowingDigest | None = None
@@ -233,46 +231,8 @@ class _Group(NamedTuple):
         others = pa.schema([field for field in columns if field.name != PICTURES])
         rows = records_to_table(self.records, others) if self.records else pa.concat_tables(self.tables)
         made = {name: rows[name].combine_chunks() for name in others.names}
-        made[PICTURES] = _picture_lists(self.pictures, columns.field(PICTURES).type)
+        made[PICTURES] = picture_lists(self.pictures, columns.field(PICTURES).type)
         return pa.Table.from_arrays([made[name] for name in columns.names], schema=columns)
-
-
-def _picture_lists(rows: Sequence[Sequence[EmbeddedImage]], kind: pa.DataType) -> pa.Array:
-    """Returns the column of pictures; where its type says so, each is in it once, and the rows share it."""
-    images = [image for row in rows for image in row]
-    fields = list(kind.value_type)
-    if pa.types.is_dictionary(fields[0].type):
-        data = _shared(images)
-    else:
-        data = pa.array([image.bytes for image in images], fields[0].type)
-    paths = pa.array([image.path for image in images], fields[1].type)
-    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
-    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays([data, paths], fields=fields), type=kind)
-
-
-def _shared(images: Sequence[EmbeddedImage]) -> pa.DictionaryArray:
-    """Returns the pictures' bytes, those of each once. Names tell pictures apart; bytes are compared, never hashed."""
-    places: dict[str, int] = {}
-    kept: list[bytes] = []
-    indices = []
-    for image in images:
-        data = image.bytes or b""
-        place = places.setdefault(image.path, len(kept))
-        if place == len(kept) or kept[place] is not data and kept[place] != data:
-            place = places[image.path] = len(kept)
-            kept.append(data)
-        indices.append(place)
-    ends = np.cumsum([0, *map(len, kept)], dtype=np.int32)
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(kept))]  # copied once, not as an array grows
-    pictures = pa.BinaryArray.from_buffers(pa.binary(), len(kept), buffers)
-    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pictures)
-
-
-def _with_shared(schema: pa.Schema) -> pa.Schema:
-    """Returns the schema with pictures as a dictionary, as Parquet stores them: none is repeated in memory."""
-    path = schema.field(PICTURES).type.value_type.field("path")
-    shared = pa.list_(pa.struct([("bytes", pa.dictionary(pa.int32(), pa.binary())), path]))
-    return schema.set(schema.get_field_index(PICTURES), pa.field(PICTURES, shared))
 
 
 def _metadata(schema: pa.Schema) -> dict[bytes, bytes]:

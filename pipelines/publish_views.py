@@ -14,7 +14,7 @@ from schemas.drop import Drop
 from schemas.release_row import EmbeddedImage
 from schemas.scene import Scene
 from stages.erase import EraseConfig, edited_picture
-from stages.publish import Accepted, Place, PublishConfig, View, publish, unfit_of
+from stages.publish import Accepted, Place, PublishConfig, View, unfit_of
 from stages.release_views.boxes import box_row, not_in_view, target_of
 from stages.release_views.erasure import Contrast, contrast_rows, contrasts_of
 from stages.release_views.options import option_row, options_of
@@ -42,15 +42,17 @@ Make = Callable[[Material, Place], list[BaseModel] | Drop]
 NEEDS_SCENE = frozenset(View) - {View.RL, View.SFT_REASONING}
 
 
-def open_view(config: PublishConfig) -> Make:
+def open_view(config: PublishConfig) -> Make | None:
     """Returns what makes the rows of the configured view; it keeps counts, so there is one per release.
+
+    None for RL rows, which are made many at a time: `pipelines.publish_columns`.
 
     Raises:
         UserError: the view needs a library that is not installed.
     """
     match config.view:
         case View.RL:
-            return lambda material, place: _one(publish(material.accepted, material.picture, place, config))
+            return None
         case View.SFT_REASONING:
             return lambda material, _: unfit_of(material.accepted) or _reasoning(material, config)
         case View.SFT_SUMMARY:

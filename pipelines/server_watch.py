@@ -57,14 +57,11 @@ def server_is_there(patience: float = 0.0) -> bool:
     url = PREFECT_API_URL.value()
     if not url:
         return True  # Prefect starts one where it needs it
-    deadline = time.monotonic() + patience
     if not patience and time.monotonic() - _gone.get(url, -LOOK_SECONDS) < LOOK_SECONDS:
         return False
-    while not answers(url):
+    if not comes_back(url, patience):
         _gone[url] = time.monotonic()
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(min(1.0, LOOK_SECONDS))
+        return False
     _gone.pop(url, None)
     return True
 
