@@ -26,8 +26,8 @@ from pipelines.config import load_profile
 from pipelines.options import RunOptions
 from pipelines.produce import produce_plain
 from pipelines.publish import publish_dataset
-from pipelines.publish_rows import SOURCES
 from pipelines.publish_pictures import PICTURES
+from pipelines.publish_rows import SOURCES
 from pipelines.publish_shards import SplitWriter, write_options
 from pipelines.scenes import RenderConfig, write_scenes
 from pipelines.segmenter_option import with_segmenter
