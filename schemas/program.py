@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.record import Record
@@ -29,7 +30,7 @@ class Program(Record):
 
     def to_json(self) -> str:
         """Returns the canonical JSON text: ``[[operator, [inputs], [params]], ...]``."""
-        return _ENCODER.encode(self.steps)
+        return f"[{','.join([_step_json(step) for step in self.steps])}]"
 
     @classmethod
     def from_json(cls, text: str) -> "Program":
@@ -39,12 +40,20 @@ class Program(Record):
         except RecursionError:
             raise ValueError("a program is not that deep") from None
         if not isinstance(rows, list) or not all(_is_row(row) for row in rows):
-            raise ValueError("a program is a JSON list of [operator, [inputs], [params]]")
+            raise ValueError("a program is a JSON list of [operator, [inputs], [params]]; inputs are step numbers")
         return cls(steps=tuple(Step(name, tuple(inputs), tuple(params)) for name, inputs, params in rows))
 
 
+@lru_cache(maxsize=10_000)
+def _step_json(step: Step) -> str:
+    """Steps recur from program to program. True and 1.0 are no inputs or params: they would be one step with 1."""
+    return _ENCODER.encode(step)
+
+
 def _is_row(row: object) -> bool:
-    return isinstance(row, list) and len(row) == 3 and isinstance(row[1], list) and isinstance(row[2], list)
+    if not isinstance(row, list) or len(row) != 3 or not isinstance(row[1], list) or not isinstance(row[2], list):
+        return False
+    return all(type(one) is int for one in row[1]) and all(type(one) in (int, str) for one in row[2])
 
 
 def canonical(program: Program) -> Program:
@@ -67,7 +76,8 @@ def canonical_program(steps: Sequence[Step]) -> Program:
         if found >= 0:
             return found
         operator, inputs, params = steps[index]
-        renamed = Step(operator, tuple([visit(i) for i in inputs]), params) if inputs else steps[index]
+        visited = tuple([visit(i) for i in inputs])
+        renamed = steps[index] if visited == inputs else Step(operator, visited, params)
         place = index_of.get(renamed, -1)
         if place < 0:
             place = index_of[renamed] = len(kept)

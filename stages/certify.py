@@ -143,7 +143,7 @@ def weakest_fact_of(
             least, fact = index.visibility(output), "visibility"
         if operator.fact == "none":
             continue
-        margin = operator.margin(index, tuple(values[i] for i in step.inputs), step.params, output)  # type: ignore[misc]
+        margin = operator.margin(index, tuple([values[i] for i in step.inputs]), step.params, output)  # type: ignore[misc]
         if margin < least:
             least, fact = margin, operator.fact
     return (least, fact) if math.isfinite(least) else (least, "none")

@@ -5,7 +5,7 @@ undecidable. Matrices are indexed ``[a][b]``; their diagonals mean nothing.
 """
 
 import math
-from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class Clearance:
             case Relation.ABOVE | Relation.BELOW:
                 return self._side(self.cy, 1, limits.side_gap * self.height)
             case Relation.FRONT | Relation.BEHIND:
-                return _known(abs(_differences(self.depths)) / limits.depth_gap)
+                return _known(abs(differences(self.depths)) / limits.depth_gap)
             case Relation.INSIDE:
                 return self._inside() / (limits.side_gap * 0.5 * min(self.width, self.height))
         raise ValueError(f"unknown relation {relation!r}")
@@ -55,7 +55,7 @@ class Clearance:
     def _side(self, centres: Floats, axis: int, least: float) -> Floats:
         extents = self.boxes[:, axis + 2] - self.boxes[:, axis]
         larger = np.maximum(extents[:, None], extents[None, :])
-        share: Floats = abs(_differences(centres)) / np.maximum(least, self.margins.side_overlap * larger)
+        share: Floats = abs(differences(centres)) / np.maximum(least, self.margins.side_overlap * larger)
         return share
 
     def _inside(self) -> Floats:
@@ -76,20 +76,21 @@ class Clearance:
             case Key.LOWEST:
                 return self._edge(-self.cy, 3) / (self.margins.order_gap * self.height)
             case Key.LARGEST:
-                return self._size_leads()
+                return self._size_leads
             case Key.SMALLEST:
-                return self._size_leads().T
+                return self._size_leads.T
             case Key.FRONTMOST:
-                return _known(-_differences(self.depths) / self.margins.depth_gap)
+                return _known(-differences(self.depths) / self.margins.depth_gap)
             case Key.BACKMOST:
-                return _known(_differences(self.depths) / self.margins.depth_gap)
+                return _known(differences(self.depths) / self.margins.depth_gap)
         raise ValueError(f"unknown ordering {key!r}")
 
     def _edge(self, centres: Floats, side: int) -> Floats:
         """By how much the centre and the outer side of ``a`` precede those of ``b``, the lesser of the two, pixels."""
         edges = self.boxes[:, side] if side < 2 else -self.boxes[:, side]
-        return np.minimum(-_differences(centres), -_differences(edges))
+        return np.minimum(-differences(centres), -differences(edges))
 
+    @cached_property
     def _size_leads(self) -> Floats:
         """A partly hidden thing must stay the larger one when what is hidden is counted too."""
         spans = self.boxes[:, 2:] - self.boxes[:, :2]
@@ -99,29 +100,40 @@ class Clearance:
         unit = math.log(self.margins.area_ratio)
         return np.array([[math.log(ratio) / unit for ratio in row] for row in least.tolist()])  # np.log varies
 
-    def near_leads(self, distances: Sequence[float], box_gaps: Sequence[float]) -> Floats:
-        """Returns by how much ``a`` is nearer than ``b`` to a third instance.
+    def near_leads(self, distances: Floats, box_gaps: Floats) -> Floats:
+        """Returns ``[x][a][b]``: by how much ``a`` is nearer than ``b`` to ``x``, one of some instances.
 
         Args:
-            distances: Of every instance's centroid to it, in diagonals.
-            box_gaps: Empty distances between the boxes, in diagonals.
+            distances: ``(X, n)``: of every instance's centroid to each ``x``, in diagonals.
+            box_gaps: ``(X, n)``: empty distances between the boxes, in diagonals.
         """
-        far, gaps = np.array(distances), np.array(box_gaps)
         limits = self.margins
-        ratios = (far[None, :] / np.maximum(far, 1e-9)[:, None] - 1.0) / (limits.near_ratio - 1.0)
-        by_centre, by_box = -_differences(far) / limits.near_gap, -_differences(gaps) / limits.near_gap
+        far = distances[:, None, :] / np.maximum(distances, 1e-9)[:, :, None]
+        ratios = (far - 1.0) / (limits.near_ratio - 1.0)
+        by_centre, by_box = -_apart(distances) / limits.near_gap, -_apart(box_gaps) / limits.near_gap
         return np.asarray(np.minimum(np.minimum(ratios, by_centre), by_box))
 
 
 def bit_rows(chosen: NDArray[np.bool_]) -> list[int]:
     """Returns per ``a`` the set of all other ``b`` that are chosen."""
-    packed = np.packbits(chosen, axis=1, bitorder="little")
-    width, data = packed.shape[1], packed.tobytes()
-    rows = [int.from_bytes(data[at * width : (at + 1) * width], "little") for at in range(len(packed))]
-    return [row & ~(1 << a) for a, row in enumerate(rows)]
+    return bit_stack(chosen[None])[0]
 
 
-def _differences(values: Floats) -> Floats:
+def bit_stack(chosen: NDArray[np.bool_]) -> list[list[int]]:
+    """Returns `bit_rows` of several matrices at once."""
+    count, n, _ = chosen.shape
+    packed = np.packbits(chosen & ~np.eye(n, dtype=np.bool_), axis=2, bitorder="little")
+    width, data = packed.shape[2], packed.tobytes()
+    rows = [int.from_bytes(data[at : at + width], "little") for at in range(0, len(data), width)] if n else []
+    return [rows[at * n : (at + 1) * n] for at in range(count)]
+
+
+def _apart(values: Floats) -> Floats:
+    """``[x][a][b]``: the value of ``a`` minus that of ``b``."""
+    return np.asarray(values[:, :, None] - values[:, None, :])
+
+
+def differences(values: Floats) -> Floats:
     """``[a][b]``: the value of ``a`` minus that of ``b``."""
     return np.asarray(values[:, None] - values[None, :])
 

@@ -91,19 +91,17 @@ def apply_step(index: SceneIndex, step: Step, values: Sequence[Value | None]) ->
 
 def executed_steps(program: Program, values: Sequence[Value | None]) -> list[int]:
     """Returns the steps that the answer really used, ascending: a choice uses only the branch it takes."""
-    used: set[int] = set()
-    waiting = [len(program.steps) - 1]
-    while waiting:
-        number = waiting.pop()
-        if number in used:
-            continue
-        used.add(number)
-        step = program.steps[number]
-        if step.operator in _CHOICES:
-            waiting += [step.inputs[0], step.inputs[1] if values[step.inputs[0]] else step.inputs[2]]
-        else:
-            waiting += step.inputs
-    return sorted(used)
+    steps = program.steps
+    used = [False] * len(steps)
+    used[-1] = True
+    for number in range(len(steps) - 1, -1, -1):
+        if used[number]:
+            operator, inputs, _ = steps[number]
+            if operator in _CHOICES:
+                inputs = (inputs[0], inputs[1] if values[inputs[0]] else inputs[2])
+            for i in inputs:
+                used[i] = True
+    return [number for number, is_used in enumerate(used) if is_used]
 
 
 def unsupported_facts(index: SceneIndex, program: Program) -> list[str]:

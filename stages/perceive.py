@@ -21,7 +21,16 @@ from stages.describe import Description
 from stages.doubt import Seen, doubt_of
 from stages.masks import box_xyxy_of, centroid_xy_of, mask_to_rle
 from stages.segment import SegmentConfig, instance_id_of
-from stages.segmenters.crops import ABSENT, SIZE_HEAD, Reading, cut_crops, read_heads, read_single, read_size
+from stages.segmenters.crops import (
+    ABSENT,
+    SINGLE_HEAD,
+    SIZE_HEAD,
+    Reading,
+    cut_crops,
+    read_heads,
+    read_single,
+    read_size,
+)
 from stages.segmenters.domain import distance_of, open_domain
 from stages.segmenters.embedded import Embedded
 from stages.segmenters.one_mask import Thing, TurnedAway, things_of
@@ -107,9 +116,21 @@ def open_eyes(config: PerceivingConfig, prompted: bool) -> Eyes:
         return Eyes(segmenter, None, strict=False)
     namer = segmenter.graphs if isinstance(segmenter, Embedded) else open_graphs(WEIGHTS)
     strict = isinstance(segmenter, Embedded)
-    if strict and namer.crops is None:
-        raise SegmenterError("the weights hold no crop classifier (crops.onnx): nothing could name what is found")
+    lacking = _lacking(namer)
+    if strict and lacking:
+        raise SegmenterError(f"the weights hold no {lacking}")
     return Eyes(segmenter, namer if namer.crops is not None else None, strict)
+
+
+def _lacking(namer: Graphs) -> str | None:
+    """Returns what of the weights is missing, without which a scene would be believed unjudged."""
+    if namer.crops is None:
+        return "crop classifier (crops.onnx): nothing could name what is found"
+    if SINGLE_HEAD not in namer.crops.outputs:
+        return f"head {SINGLE_HEAD!r} in crops.onnx: nothing could tell one thing from two in one mask"
+    if "signs" not in namer.card:
+        return "signs in card.json: nothing could weigh whether a mask is one thing"
+    return None
 
 
 def perceive(image: Image, pixels: Pixels, eyes: Eyes, ask: Ask, config: SegmentConfig) -> Perception:

@@ -5,18 +5,21 @@ Margins are in units of their cut-off: 1 lies on the decision line's safety limi
 """
 
 import math
-from collections.abc import Sequence
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
 from schemas.instance import SPAN_GRID, Span
 from schemas.scene import Scene
-from stages.clearance import Clearance, Floats, bit_rows
+from stages.clearance import Clearance, Floats, bit_rows, bit_stack, differences
 from stages.margins import MarginConfig
-from stages.terms import Key, Relation
+from stages.terms import OPPOSITE_RELATION, Key, Relation
 
 Matrix = list[list[float]]
+_SIDES = (Relation.LEFT, Relation.RIGHT, Relation.ABOVE, Relation.BELOW, Relation.FRONT, Relation.BEHIND)
+_NEAR_BLOCK = 16
+"""Instances whose near leads are worked out together: few enough to hold for a picture with hundreds of things."""
 
 
 class SceneIndex:
@@ -60,6 +63,8 @@ class SceneIndex:
         self._unclear: dict[str, list[int]] = {}
         self._order: dict[str, list[int]] = {}
         self._leads: dict[str, Matrix] = {}
+        self._key_values: dict[str, list[float]] = {}
+        self._near_blocks: dict[int, Floats] = {}
         self._near_leads: dict[int, Matrix] = {}
         self._attribute_margins: dict[tuple[str, int], float] = {}
 
@@ -73,39 +78,51 @@ class SceneIndex:
     @cached_property
     def squared_distances(self) -> list[list[float]]:
         """``[a][b]``: squared centroid distance, pixels squared."""
-        return [
-            [_square(self.cx[a] - self.cx[b]) + _square(self.cy[a] - self.cy[b]) for b in range(self.n)]
-            for a in range(self.n)
-        ]
+        rows: list[list[float]] = self._squares.tolist()
+        return rows
+
+    @cached_property
+    def _squares(self) -> Floats:
+        """Products: `x ** 2` is one last bit off now and then, and SQL multiplies."""
+        dx, dy = differences(self.clearance.cx), differences(self.clearance.cy)
+        return np.asarray(dx * dx + dy * dy)
 
     @cached_property
     def near_orders(self) -> list[list[int]]:
-        """``[a]``: all others, nearest centroid first."""
-        return [
-            sorted((b for b in range(self.n) if b != a), key=self.squared_distances[a].__getitem__)
-            for a in range(self.n)
-        ]
+        """``[a]``: all others, nearest centroid first, ties by position."""
+        orders = np.argsort(self._squares, axis=1, kind="stable").tolist()
+        return [[b for b in row if b != a] for a, row in enumerate(orders)]
 
     @cached_property
-    def distances(self) -> list[list[float]]:
+    def _distances(self) -> Floats:
         """``[a][b]``: centroid distance in units of the diagonal."""
-        return [[math.sqrt(d) / self.diagonal for d in row] for row in self.squared_distances]
+        return np.asarray(np.sqrt(self._squares) / self.diagonal)
 
     @cached_property
-    def box_gaps(self) -> list[list[float]]:
+    def _box_gaps(self) -> Floats:
         """``[a][b]``: empty distance between boxes in units of the diagonal; 0 where they meet."""
-        return [[_box_gap(a, b) / self.diagonal for b in self.boxes] for a in self.boxes]
+        gaps = np.zeros((self.n, self.n))
+        for (a, one), (b, other) in combinations(enumerate(self.boxes), 2):
+            gaps[a, b] = gaps[b, a] = _box_gap(one, other) / self.diagonal
+        return gaps
 
     def related(self, relation: str) -> list[int]:
         """Returns per instance the set of instances that stand in the relation to it (never itself)."""
         if relation not in self._related:
-            self._related[relation] = self._relate(relation)
+            self._related |= self._sides() if relation in _SIDES else {relation: self._relate(relation)}
         return self._related[relation]
+
+    def _sides(self) -> dict[str, list[int]]:
+        """The relations that compare one coordinate, all at once; an unknown depth is neither smaller nor larger."""
+        made = self.clearance
+        rows = np.array([made.cx, -made.cx, made.cy, -made.cy, made.depths, -made.depths])
+        return dict(zip(_SIDES, bit_stack(rows[:, None, :] < rows[:, :, None]), strict=True))
 
     def unclear(self, relation: str) -> list[int]:
         """Returns per instance the set of others for which the relation, held or not, is below its cut-off."""
         if relation not in self._unclear:
-            self._unclear[relation] = bit_rows(self._relation_clearance(relation) < 1)
+            found = bit_rows(self._relation_clearance(relation) < 1)
+            self._unclear |= {relation: found, OPPOSITE_RELATION.get(relation, relation): found}
         return self._unclear[relation]
 
     def relation_margins(self, relation: str) -> Matrix:
@@ -122,18 +139,6 @@ class SceneIndex:
     def _relate(self, relation: str) -> list[int]:
         places = range(self.n)
         match relation:
-            case Relation.LEFT:
-                return _below(self.cx)
-            case Relation.RIGHT:
-                return _below([-x for x in self.cx])
-            case Relation.ABOVE:
-                return _below(self.cy)
-            case Relation.BELOW:
-                return _below([-y for y in self.cy])
-            case Relation.FRONT:
-                return _below(self.depths)
-            case Relation.BEHIND:
-                return _below([None if depth is None else -depth for depth in self.depths])
             case Relation.TOUCHING:
                 return [sum(1 << b for b in places if b != a and self.contacts[a][b] > 0) for a in places]
             case Relation.INSIDE:
@@ -150,6 +155,12 @@ class SceneIndex:
 
     def key_values(self, key: str) -> list[float]:
         """Returns per instance the value that the ordering sorts by, ascending."""
+        found = self._key_values.get(key)
+        if found is None:
+            found = self._key_values[key] = self._values_of_key(key)
+        return found
+
+    def _values_of_key(self, key: str) -> list[float]:
         match key:
             case Key.LEFTMOST:
                 return self.cx
@@ -189,7 +200,12 @@ class SceneIndex:
 
     def near_clearance(self, x: int) -> Floats:
         """Returns `near_leads` as an array."""
-        return self.clearance.near_leads(self.distances[x], self.box_gaps[x])
+        block, place = divmod(x, _NEAR_BLOCK)
+        found = self._near_blocks.get(block)
+        if found is None:
+            some = slice(block * _NEAR_BLOCK, (block + 1) * _NEAR_BLOCK)
+            found = self._near_blocks[block] = self.clearance.near_leads(self._distances[some], self._box_gaps[some])
+        return np.asarray(found[place])
 
     def visibility(self, i: int) -> float:
         """Returns how well one instance can be seen, in cut-offs of its share of the picture."""
@@ -211,28 +227,10 @@ class SceneIndex:
         return found
 
 
-def _square(x: float) -> float:
-    """A product: `x ** 2` is one last bit off now and then, and SQL multiplies."""
-    return x * x
-
-
 def _box_gap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
     dx = max(a[0] - b[2], b[0] - a[2], 0.0)
     dy = max(a[1] - b[3], b[1] - a[3], 0.0)
     return math.hypot(dx, dy)
-
-
-def _below(values: Sequence[float | None]) -> list[int]:
-    """Returns per position the set of positions with a smaller value; None is neither smaller nor larger."""
-    rows = []
-    for limit in values:
-        bits = 0
-        if limit is not None:
-            for b, value in enumerate(values):
-                if value is not None and value < limit:
-                    bits |= 1 << b
-        rows.append(bits)
-    return rows
 
 
 def _lies_in(inner: tuple[float, float, float, float], outer: tuple[float, float, float, float]) -> bool:
@@ -257,6 +255,8 @@ def _grown(spans: tuple[Span, ...]) -> list[int]:
 
 
 def _contact(a: list[int], b: list[int]) -> int:
+    if not a[0] & b[5]:
+        return -4
     touching = (a[0] & b[1]).bit_count()
     if touching:
         return touching

@@ -51,6 +51,7 @@ class Anchors:
     def __init__(self, world: World) -> None:
         """Looks at every described set from every ordering."""
         self.world = world
+        self.keys = [key for key in Key if world.index.has_depth or key not in DEPTH_KEYS]
         self.by_kind: dict[str, dict[int, list[Anchor]]] = {"only": {}, "extreme": {}, "nth": {}}
         for bits, described in world.singles.items():
             if len(described.categories) == 1:
@@ -64,13 +65,13 @@ class Anchors:
         self.by_kind[kind].setdefault(start, []).append(anchor)
 
     def _find_extremes(self, described: Described) -> None:
-        index = self.world.index
-        for key in Key:
-            if key in DEPTH_KEYS and not index.has_depth:
-                continue
+        index, bits = self.world.index, described.bits
+        for key in self.keys:
             clear = self.world.rows.ordered(key)[1]
-            start = next(i for i in index.order(key) if described.bits >> i & 1)
-            if not described.bits & ~clear[start] & ~(1 << start):
+            for start in index.order(key):
+                if bits >> start & 1:
+                    break
+            if not bits & ~clear[start] & ~(1 << start):
                 self._keep("extreme", start, Anchor("extreme", described, key))
 
     def starts(self, kind: str) -> int:

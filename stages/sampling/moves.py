@@ -5,15 +5,20 @@ minds no margins would come from; from `safe` ones the move may be asked: margin
 itself, the relation and the ordering both matter.
 """
 
-from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stages.clearance import bit_rows
+from stages.clearance import Floats, bit_stack
 from stages.sampling.builder import Builder
 from stages.scene_index import SceneIndex
 from stages.terms import DEPTH_KEYS, DEPTH_RELATIONS, Key, Relation
+
+_GROUP_WEIGHTS = {"near": 4, "far": 1, "side": 5, "single": 2, "same": 2}
+_KIND_SLOTS = 40
+"""Resolution of the weights: slots in the table of kinds per unit of group weight."""
 
 
 class MoveKind(NamedTuple):
@@ -48,16 +53,29 @@ class Sources(NamedTuple):
     """Instances from which a reader who minds no margins lands there."""
 
 
-def move_kinds(index: SceneIndex) -> dict[str, tuple[MoveKind, ...]]:
-    """Returns the moves the scene's source supports, by group."""
-    relations = [r for r in Relation if r not in (Relation.TOUCHING, Relation.INSIDE)]
-    keys = list(Key)
-    if not index.has_depth:
-        relations = [r for r in relations if r not in DEPTH_RELATIONS]
-        keys = [k for k in keys if k not in DEPTH_KEYS]
+def move_kinds(index: SceneIndex) -> tuple[MoveKind, ...]:
+    """Returns the moves the scene's source supports, each as often as it is to be drawn."""
     shared = [key for key in ("colour", "material") if key in index.confidences and key in index.scene.supports]
     if "size" not in index.scene.supports:
         shared = []  # a photo's colours are measured: good enough to describe with, not to compare by
+    return _slots(index.has_depth, tuple(shared))
+
+
+@cache
+def _slots(has_depth: bool, shared: tuple[str, ...]) -> tuple[MoveKind, ...]:
+    grouped = _grouped_kinds(has_depth, shared)
+    counts = {
+        group: round(_GROUP_WEIGHTS[group] * _KIND_SLOTS / len(kinds)) for group, kinds in grouped.items() if kinds
+    }
+    return tuple(kind for group, kinds in grouped.items() for kind in kinds for _ in range(counts[group]))
+
+
+def _grouped_kinds(has_depth: bool, shared: tuple[str, ...]) -> dict[str, tuple[MoveKind, ...]]:
+    relations = [r for r in Relation if r not in (Relation.TOUCHING, Relation.INSIDE)]
+    keys = list(Key)
+    if not has_depth:
+        relations = [r for r in relations if r not in DEPTH_RELATIONS]
+        keys = [k for k in keys if k not in DEPTH_KEYS]
     return {
         "near": (MoveKind("nearest"),),
         "far": (MoveKind("farthest"),),
@@ -75,19 +93,23 @@ class Rows:
         """Keeps the scene; rows are made when first needed."""
         self.index = index
         self._by_key: dict[str, tuple[list[int], list[int]]] = {}
-        self._by_distance: dict[int, tuple[list[int], list[int], list[int]]] = {}
+        self._by_distance: list[tuple[list[int], list[int], list[int]]] = []
 
     def ordered(self, key: str) -> tuple[list[int], list[int]]:
         """Returns per instance the set of others not after it in the ordering, and the set it clearly precedes."""
-        if key not in self._by_key:
-            self._by_key[key] = _not_after(self.index.key_values(key)), bit_rows(self.index.clearance.leads(key) >= 1)
+        if not self._by_key:
+            keys = list(Key)
+            ahead = bit_stack(_not_after(np.array([self.index.key_values(one) for one in keys])))
+            clear = bit_stack(np.array([self.index.clearance.leads(one) for one in keys]) >= 1)
+            self._by_key = dict(zip(keys, zip(ahead, clear, strict=True), strict=True))
         return self._by_key[key]
 
     def distant(self, x: int) -> tuple[list[int], list[int], list[int]]:
         """Returns per instance which others are not farther from ``x``, clearly farther, and clearly nearer."""
-        if x not in self._by_distance:
-            clear = self.index.near_clearance(x) >= 1
-            self._by_distance[x] = _not_after(self.index.squared_distances[x]), bit_rows(clear), bit_rows(clear.T)
+        if not self._by_distance:
+            clear = np.array([self.index.near_clearance(one) for one in range(self.index.n)]) >= 1
+            ahead = bit_stack(_not_after(np.array(self.index.squared_distances)))
+            self._by_distance = list(zip(ahead, bit_stack(clear), bit_stack(clear.transpose(0, 2, 1)), strict=True))
         return self._by_distance[x]
 
 
@@ -103,10 +125,9 @@ def sources_of(rows: Rows, kind: MoveKind, bits: int, target: int) -> Sources:
     return _by_relation(rows.index, kind, (bits, target), order)
 
 
-def _not_after(values: Sequence[float]) -> list[int]:
-    """Returns per instance the set of others whose value is not larger."""
-    row = np.array(values)
-    return bit_rows(row[None, :] <= row[:, None])
+def _not_after(values: Floats) -> NDArray[np.bool_]:
+    """Returns ``[k][a][b]``: whether the value of ``b`` in row ``k`` is not larger than that of ``a``."""
+    return np.asarray(values[:, None, :] <= values[:, :, None])
 
 
 class _Order(NamedTuple):

@@ -18,11 +18,8 @@ from stages.scene_index import SceneIndex
 
 _DESCRIPTIONS_TRIED = 6
 _KINDS_TRIED = 7
-_GROUP_WEIGHTS = {"near": 4, "far": 1, "side": 5, "single": 2, "same": 2}
 MAX_NAMED = 3
 """Most categories of a union that one chooses from; more are named only to be counted."""
-_KIND_SLOTS = 40
-"""Resolution of the weights: slots in the table of kinds per unit of group weight."""
 
 
 class ChainMove(NamedTuple):
@@ -58,12 +55,7 @@ class World:
         self.kinds_tried = _KINDS_TRIED
         self.visible = sum(1 << i for i in range(index.n) if index.visibility(i) >= 1)
         self.makers = finish_makers(index, self.sets)
-        self.kinds = tuple(
-            kind
-            for group, kinds in move_kinds(index).items()
-            for kind in kinds
-            for _ in range(round(_GROUP_WEIGHTS[group] * _KIND_SLOTS / len(kinds)))
-        )
+        self.kinds = move_kinds(index)
         self.rows = Rows(index)
         self._sources: dict[tuple[MoveKind, int, int], Sources] = {}
         self._finishes: dict[Maker, Finish] = {}

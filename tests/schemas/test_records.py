@@ -71,7 +71,8 @@ def test_records_are_frozen_and_closed():
 def test_a_program_survives_json_and_other_forms_are_refused():
     program = Program(steps=(Step("scene"), Step("category", (0,), ("cup",)), Step("count", (1,))))
     assert Program.from_json(program.to_json()) == program
-    for text in ("{}", "[1]", '[["scene"]]', "not json", '[["scene",[],[],0]]'):
+    odd = ('[["only",[true],[]]]', '[["only",[1.0],[]]]', '[["nth",[0],["leftmost",true]]]', '[["only",["0"],[]]]')
+    for text in ("{}", "[1]", '[["scene"]]', "not json", '[["scene",[],[],0]]', *odd):
         with pytest.raises(ValueError):
             Program.from_json(text)
 
