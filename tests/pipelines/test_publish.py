@@ -77,6 +77,16 @@ def test_release_is_a_function_of_content_not_of_parts(tmp_path):
     assert digests(one.folder) == digests(four.folder)
 
 
+def test_stated_digests_and_sizes_are_those_of_the_files(tmp_path):
+    dataset = make_dataset(tmp_path, make_files(20))
+    report = publish_dataset(dataset.root, config=PublishConfig(rows_per_file=9, rows_per_group=3))
+    told = json.loads((report.folder / "release.json").read_text())["files"]
+    assert len(told) >= 6
+    assert {file["path"]: file["sha256"] for file in told}.items() <= digests(report.folder).items()
+    for file in told:
+        assert file["file_bytes"] == (report.folder / file["path"]).stat().st_size
+
+
 def test_image_ranges_hold_every_row_once_in_order(tmp_path):
     dataset = make_dataset(tmp_path, make_files(40), parts=3)
     (whole,) = read_buckets(dataset, ("images", "questions"), tmp_path / "unused")
