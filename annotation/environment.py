@@ -142,6 +142,6 @@ def _run(command: list[str], doing: str, variables: Mapping[str, str] | None = N
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+    with folder.with_name(f".{folder.name.lstrip('.')}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
