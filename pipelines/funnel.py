@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.ledger import total_counts
+from pipelines.ledger import FOR_PEOPLE, total_counts
 from schemas.manifest import ShardManifest, UnitCount
 
 HEADINGS = ("stage", "unit", "in", "kept", "dropped", "failed", "seconds", "why dropped")
@@ -78,13 +78,13 @@ def yield_lines(manifests: Sequence[ShardManifest]) -> list[str]:
     files, images = kept("list", "files"), kept("admit", "files")
     makers = (("synthesize", "proposals"), ("paraphrase", "questions"), ("compose", "written"))
     asked = max(kept("synthesize", "images"), kept("draft", "images"), kept("compose", "images"))
-    proposed, accepted = sum(kept(*maker) for maker in makers), kept("route", "questions")
+    proposed, accepted = sum(kept(*maker) for maker in makers), kept("route", "questions") - kept("route", FOR_PEOPLE)
     share = f" ({asked / images:.0%})" if images else ""
     each = f", {accepted / images:.1f} per image" if images else ""
-    written = ("compose", "written") in totals
-    what, fate = ("questions", "accepted or for people") if written else ("certified questions", "accepted")
+    waiting = kept("route", FOR_PEOPLE)
+    what = "questions" if ("compose", "written") in totals else "certified questions"
     return [
         f"{files:,} files -> {images:,} images -> {asked:,} with {what}{share}",
-        f"{proposed:,} {what} -> {accepted:,} {fate}{each}",
+        f"{proposed:,} {what} -> {accepted:,} accepted{each}" + (f"; {waiting:,} for people" if waiting else ""),
         f"in = kept + dropped + failed holds for all {len(totals)} balances",
     ]

@@ -89,6 +89,9 @@ def balance_text(count: UnitCount) -> str:
     )
 
 
+FOR_PEOPLE = "of them for people"
+"""Unit of `route`: the kept questions that people decide about."""
+
 Unit = tuple[str, str]
 """Stage and unit."""
 

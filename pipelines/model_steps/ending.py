@@ -8,7 +8,7 @@ from pipelines.asking import Asker
 from pipelines.config import hash_config
 from pipelines.domains import domain_of
 from pipelines.job import Job, Outcome
-from pipelines.ledger import Ledger
+from pipelines.ledger import FOR_PEOPLE, Ledger
 from pipelines.model_steps.cascade import JUDGED, questions_of
 from pipelines.people.standing import accepted_questions
 from pipelines.question_steps import decision_drop
@@ -69,6 +69,10 @@ def route(job: Job) -> Outcome:
             ledger.drop("questions", [_route_drop(decision)])
         else:
             ledger.keep("questions")
+    waiting = sum(decision.route is Route.PEOPLE for decision in decisions)
+    if waiting:
+        ledger.take(FOR_PEOPLE, waiting)
+        ledger.keep(FOR_PEOPLE, waiting)
     return job.finish(ledger, {"decisions": decisions})
 
 

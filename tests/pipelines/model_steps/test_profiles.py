@@ -8,6 +8,7 @@ import pytest
 from benchmarks.scripted_answers.rates import Rates
 from pipelines.catalog import connect
 from pipelines.config import RunConfig, load_profile
+from pipelines.funnel import yield_lines
 from pipelines.model_choice import with_models
 from pipelines.options import RunOptions
 from pipelines.produce import produce_plain
@@ -15,6 +16,7 @@ from pipelines.publish import publish_dataset
 from pipelines.store import Dataset
 from pipelines.verify import verify_dataset
 from pipelines.why import explain
+from schemas.decision import Decision, Route
 from schemas.rollout import View
 from tests.pipelines.model_steps.conftest import Serve, Served
 
@@ -85,6 +87,10 @@ def test_a_profile_runs_to_the_end_and_verifies(
         run(profile, served, tiny_source, tmp_path / "out")
         assert served.paid == paid, "a finished run asked again"
     assert verify_dataset(dataset).problems == ()
+    routes = Counter(decision.route for decision in dataset.records("decisions", Decision))
+    (told,) = [line for line in yield_lines(dataset.manifests()) if "accepted" in line]
+    assert f"-> {routes[Route.ACCEPT]:,} accepted, " in told
+    assert told.endswith(f"; {routes[Route.PEOPLE]:,} for people") or not routes[Route.PEOPLE]
     release = publish_dataset(dataset.root, allow_shortcuts=True)
     assert sum(release.rows.values()) > 0
     page = "\n".join(explain(dataset, some_id(dataset, "select question_id from rollouts")))
