@@ -7,9 +7,9 @@ outcome.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.annotation import HumanVerdict, Kind, Standing
 from schemas.record import Record
@@ -31,6 +31,12 @@ class DecideConfig(Record):
     """first-to-k and posterior: more labels than these are not asked for."""
     must_match: bool = True
     """Confirmed only with the number that the question already has; otherwise people's own number stands."""
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        if self.rule == "first-to-k" and self.k > self.most_labels:
+            raise ValueError(f"k is {self.k}, and at most {self.most_labels} labels are asked for")
+        return self
 
     @property
     def name(self) -> str:
@@ -96,10 +102,19 @@ def _unanimous(votes: Sequence[Vote], own: int | None, config: DecideConfig, nee
 
 
 def _first_to(votes: Sequence[Vote], own: int | None, config: DecideConfig) -> Ruling:
-    counts: Counter[int | None] = Counter()
-    for vote in votes:
-        if vote.kind is Kind.ANSWER:
-            counts[vote.answer if vote.verdict is HumanVerdict.VALID else None] += 1
+    """Goes by the votes in the order they came: one that comes after the decision does not change it."""
+    ruling = _after(votes[:0], own, config)
+    for count in range(1, len(votes) + 1):
+        if ruling.standing is Standing.OPEN:
+            ruling = _after(votes[:count], own, config)
+    return ruling
+
+
+def _after(votes: Sequence[Vote], own: int | None, config: DecideConfig) -> Ruling:
+    """Returns the ruling of first-to-k where the votes before the last one have not decided."""
+    counts = Counter(
+        vote.answer if vote.verdict is HumanVerdict.VALID else None for vote in votes if vote.kind is Kind.ANSWER
+    )
     left = max(0, config.most_labels - len(votes))
     for answer, count in counts.most_common(1):
         if count < config.k:
@@ -117,11 +132,12 @@ def _first_to(votes: Sequence[Vote], own: int | None, config: DecideConfig) -> R
 
 
 def _by_posterior(votes: Sequence[Vote], own: int | None, config: DecideConfig, posterior: float) -> Ruling:
-    agreeing = sum(vote.kind is Kind.ANSWER and vote.answer == own for vote in votes)
+    said = [vote for vote in votes if vote.kind is Kind.ANSWER]
+    agreeing = sum(vote.verdict is HumanVerdict.VALID and vote.answer == own for vote in said)
     text = f"probability {posterior:.4f} after {len(votes)} labels"
     if agreeing and posterior >= config.p:
         return _confirm(own, text)
-    if votes and posterior <= config.low:
+    if said and posterior <= config.low:  # where everybody skipped it is no person's word
         return _reject(text)
     if len(votes) >= config.most_labels:
         return _reject(f"undecided: {text}")

@@ -46,7 +46,7 @@ def test_once_decided_no_later_vote_changes_it(said, own, rule) -> None:
     votes = make_votes(said)
     for count in range(len(votes)):
         early = decide(votes[:count], own, config)
-        if early.standing is Standing.REJECTED and rule != "first-to-k":
+        if early.standing is Standing.REJECTED:
             assert decide(votes[: count + 1], own, config).standing is Standing.REJECTED
         assert (early.wanted == 0) == (early.standing is not Standing.OPEN)
 
@@ -59,6 +59,28 @@ def test_full_labelling_rules_as_sequential_labelling_does(said, own) -> None:
         assert full.standing is Standing.OPEN
     else:
         assert full.standing == decide(votes, own, DecideConfig(rule="unanimous-4")).standing
+
+
+@given(st.lists(VOTES, min_size=1, max_size=7), NUMBERS, st.booleans())
+def test_first_to_k_stays_as_the_first_to_get_there_decided_it(said, own, must_match) -> None:
+    config = DecideConfig(rule="first-to-k", k=2, most_labels=4, must_match=must_match)
+    votes = make_votes(said)
+    rulings = [decide(votes[:count], own, config) for count in range(len(votes) + 1)]
+    decided = [ruling for ruling in rulings if ruling.standing is not Standing.OPEN]
+    assert all(ruling == decided[0] for ruling in decided)
+    assert rulings[len(rulings) - len(decided) :] == decided  # once decided, never open again
+
+
+def test_a_late_equal_number_does_not_overtake_the_one_that_was_first_to_k() -> None:
+    free = DecideConfig(rule="first-to-k", k=2, must_match=False)
+    assert decide(says(5, 7, 7, 5), None, free)[:2] == (Standing.CONFIRMED, 7)
+    assert decide(says(5, 7, 7, 5), 7, DecideConfig(rule="first-to-k", k=2)).standing is Standing.CONFIRMED
+
+
+def test_more_equal_answers_than_labels_are_refused_before_anything_is_rejected_by_them() -> None:
+    with pytest.raises(ValueError, match="k is 5, and at most 4 labels are asked for"):
+        DecideConfig(rule="first-to-k", k=5)
+    assert DecideConfig(rule="unanimous-4", k=5).k == 5
 
 
 def test_people_who_agree_on_another_number_do_not_confirm_the_question() -> None:
@@ -82,6 +104,13 @@ def test_first_to_k_survives_one_slip_and_ends_when_no_k_can_agree() -> None:
 def test_the_posterior_decides_once_somebody_has_spoken(posterior, count, standing) -> None:
     config = DecideConfig(rule="posterior", p=0.95, low=0.1, most_labels=4)
     assert decide(says(*[4] * count), 4, config, posterior).standing == standing
+
+
+def test_a_question_that_was_only_skipped_is_not_rejected_by_its_prior() -> None:
+    config = DecideConfig(rule="posterior")
+    skips = make_votes([("skip", None)] * 3)
+    assert decide(skips, 4, config, 0.05).standing is Standing.OPEN
+    assert decide((*skips, *says(9)), 4, config, 0.05).standing is Standing.REJECTED
 
 
 def test_the_posterior_rule_without_a_posterior_is_a_bug() -> None:
