@@ -25,7 +25,7 @@ from stages.parsing.boxed import read_boxed
 from stages.parsing.reply import Reply, Unreadable, clean_line, read_reply
 from stages.phrasing.nouns import plural_of, singular_of
 
-VERSION = 1
+VERSION = 2
 
 TEXT_VIEWS = frozenset({View.BLIND, View.CAPTION, View.CATEGORIES})
 """Views without any picture: solving from them is a shortcut."""
@@ -52,7 +52,8 @@ class SolveConfig(Record):
     chance: float = Field(default=0.25, ge=0, le=1)
     """A question is given away where even the lower bound of its rate without the picture is above this."""
     min_scored: int = Field(default=4, ge=1)
-    """With fewer readable attempts there is no verdict."""
+    """With fewer readable attempts with the picture there is no verdict; without it none where those that are missing
+    could have told otherwise."""
     bands: tuple[Band, ...] = (
         Band(name="hard", low=0.0, high=0.3),
         Band(name="medium", low=0.3, high=0.7),
@@ -201,14 +202,25 @@ def judge_blind(question: Question, rollouts: Sequence[Rollout], config: SolveCo
     views = {view: tally([one for one in rollouts if one.view is view]) for view in sorted(TEXT_VIEWS)}
     tried = {view: found for view, found in views.items() if found.asked}
     scored = {view: found for view, found in tried.items() if found.scored}
-    if not tried or len(scored) < len(tried):
+    leaky = max(scored, key=lambda view: (scored[view].rate.low, scored[view].rate.share), default=None)
+    if leaky is None or (scored[leaky].rate.low <= config.chance and len(scored) < len(tried)):
         silent = ", ".join(sorted(set(tried) - set(scored))) or "any view"
         return _verdict(question, "blind", Outcome.NO_VERDICT, f"no readable attempt in {silent}", rollouts)
-    leaky = max(scored, key=lambda view: (scored[view].rate.low, scored[view].rate.share))
     rate = scored[leaky].rate
-    outcome = Outcome.FAIL if rate.low > config.chance else Outcome.PASS
     text = f"{leaky.value}: {rate.text} solved without the picture, chance {config.chance:.2f}"
+    if rate.low > config.chance:
+        return _verdict(question, "blind", Outcome.FAIL, text, rollouts, rate.share)
+    unsure = [view for view, found in scored.items() if not _is_harmless(view, found, config)]
+    if unsure:
+        text = f"too few readable attempts in {', '.join(unsure)}; {text}"
+    outcome = Outcome.NO_VERDICT if unsure else Outcome.PASS
     return _verdict(question, "blind", outcome, text, rollouts, rate.share)
+
+
+def _is_harmless(view: View, found: Tally, config: SolveConfig) -> bool:
+    """Whether a view would not give the question away had every attempt without a number been right."""
+    missing = max(0, config.attempts.get(view, 0) - found.scored)
+    return wilson(found.correct + missing, found.scored + missing).low <= config.chance
 
 
 def judge_solved(question: Question, rollouts: Sequence[Rollout], config: SolveConfig) -> Verdict:

@@ -210,6 +210,15 @@ def test_verl_and_trl_get_the_gated_reward():
     assert process.process_reward(replies, solution=["3"] * 3, steps=[steps] * 3) == [1.5, 0.0, 0.1]
 
 
+def test_trl_gets_one_reward_per_completion_also_for_typed_blocks_and_short_columns():
+    steps = [{"gold_boxes_xyxy": [list(box)]} for box in (A, (20.0, 20.0, 40.0, 40.0))]
+    blocks = [{"type": "text", "text": RESPONSE + "\n\n"}, {"type": "text", "text": "\\boxed{3}"}]
+    replies = [[{"role": "assistant", "content": blocks}], RESPONSE + "\n\n\\boxed{3}"]
+    assert process.process_reward(replies, solution=["3", "3"], steps=[steps, steps]) == [1.5, 1.5]
+    assert process.process_reward(replies, solution=["3"], steps=[steps]) == [1.5, 0.0]
+    assert process.process_reward(replies, solution=["3", "3"], steps=[steps]) == [1.5, 0.1]
+
+
 def test_the_file_needs_nothing_but_python():
     tree = ast.parse(Path(process.__file__).read_text(encoding="utf-8"))
     modules = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}

@@ -16,11 +16,12 @@ import importlib.util
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
-VERSION = 1
+VERSION = 2
 
 Box = tuple[float, float, float, float]
 _MOST_STEPS = 64
@@ -336,7 +337,7 @@ def compute_score(
     **kwargs: object,
 ) -> float:
     """Returns the gated reward of one reply, for verl; the row's column ``steps`` must arrive in ``kwargs``."""
-    right = _score()(solution_str, ground_truth) == 1.0
+    right = _beside().score(solution_str, ground_truth) == 1.0
     return gated(right, _process(solution_str, kwargs.get("steps")))
 
 
@@ -344,14 +345,13 @@ def process_reward(
     completions: object = None, solution: object = None, steps: object = None, **kwargs: object
 ) -> list[float]:
     """Returns the gated reward per completion, for TRL; the columns ``solution`` and ``steps`` are the row's."""
-    replies = completions if isinstance(completions, (list, tuple)) else []
-    golds = solution if isinstance(solution, (list, tuple)) else [None] * len(replies)
-    rows = steps if isinstance(steps, (list, tuple)) else [None] * len(replies)
-    texts = [_text(reply) for reply in replies]
-    score = _score()
+    replies = list(completions) if isinstance(completions, (list, tuple)) else []
+    rights = _beside().hopyard_reward(replies, solution)
+    rows = list(steps) if isinstance(steps, (list, tuple)) else []
+    rows += [None] * (len(replies) - len(rows))
     return [
-        gated(score(text, gold) == 1.0, _process(text, row))
-        for text, gold, row in zip(texts, golds, rows, strict=False)
+        gated(right == 1.0, _process(_text(reply), row))
+        for reply, right, row in zip(replies, rights, rows, strict=False)
     ]
 
 
@@ -365,13 +365,18 @@ def _process(response: object, steps: object) -> float:
 
 
 def _text(completion: object) -> object:
-    if isinstance(completion, (list, tuple)) and completion and isinstance(completion[-1], dict):
-        return completion[-1].get("content")
+    """The text of a TRL completion: a string, or messages whose last one holds a string or typed blocks."""
+    if isinstance(completion, (list, tuple)) and completion:
+        last = completion[-1]
+        completion = last.get("content") if isinstance(last, dict) else last
+    if isinstance(completion, (list, tuple)):
+        parts = [block.get("text") for block in completion if isinstance(block, dict)]
+        completion = "".join(part for part in parts if isinstance(part, str))
     return completion
 
 
 @cache
-def _score() -> Callable[..., float]:
+def _beside() -> ModuleType:
     """The answer's reward, from the file that ships beside this one."""
     place = Path(__file__).with_name("hopyard_reward.py")
     spec = importlib.util.spec_from_file_location("hopyard_reward_beside", place)
@@ -379,5 +384,4 @@ def _score() -> Callable[..., float]:
         raise ImportError(f"{place} is missing: it ships with this file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: Callable[..., float] = module.score
-    return found
+    return module

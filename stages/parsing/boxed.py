@@ -11,6 +11,8 @@ from stages.parsing.reply import Fault, Unreadable, strip_thought
 
 _BOX = re.compile(r"\\boxed\s*\{([^{}]{0,64})\}")
 _INTEGER = re.compile(r"[+-]?\d{1,9}(?:\.0+)?")
+_SAME_SIGN = ("<wide>", "<narrow>", "<font>", "<noBreak>")
+"""Other forms of a character that leave its place alone. A raised digit is a power, one in a circle is a mark."""
 
 
 def read_boxed(text: str) -> int | Unreadable:
@@ -23,7 +25,12 @@ def read_boxed(text: str) -> int | Unreadable:
     found = _BOX.search(said)
     if found is None:
         return Unreadable(Fault.BROKEN, "the box does not close, or holds more than a number")
-    inner = unicodedata.normalize("NFKC", found[1]).strip().strip("$").strip()
+    inner = "".join(map(_plain, found[1])).strip().strip("$").strip()
     if not inner.isascii() or not _INTEGER.fullmatch(inner):
         return Unreadable(Fault.WRONG_FORM, f"the box holds {found[1][:40]!r}, no integer")
     return int(inner.partition(".")[0])
+
+
+def _plain(mark: str) -> str:
+    """Returns full-width and styled characters as their plain form; others stay what they are."""
+    return unicodedata.normalize("NFKC", mark) if unicodedata.decomposition(mark).startswith(_SAME_SIGN) else mark

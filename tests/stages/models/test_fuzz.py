@@ -42,6 +42,7 @@ def test_a_good_reply_is_read(parser: Parser) -> None:
         "\\boxed{3 balls}", "\\boxed{2} or \\boxed{3}", "\\boxed{3} and again \\boxed{3}", "\\boxed{3", "\\boxed{{3}}",
         "\\boxed{x=3}", "\\boxed 3", "\\boxed{٣}", "\\boxed{1e3}", "\\boxed{" + "9" * 400 + "}", "<think>\\boxed{3}",
         "<think>\\boxed{3}</think>", "x" * 1_000_000, INJECTED, "\\boxed{\ud800}", "\\boxed{nan}", "\\boxed{inf}",
+        "\\boxed{3²}", "\\boxed{⁷}", "\\boxed{①}", "\\boxed{1₂}", "\\boxed{½}",
     ],
 )  # fmt: skip
 def test_a_solver_that_commits_to_no_one_integer_says_nothing(reply: str) -> None:
@@ -49,7 +50,7 @@ def test_a_solver_that_commits_to_no_one_integer_says_nothing(reply: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("box", "number"), [("7", 7), (" 7 ", 7), ("+7", 7), ("-3", -3), ("07", 7), ("7.0", 7), ("７", 7), ("$7$", 7)]
+    ("box", "number"), [("7", 7), (" 7 ", 7), ("+7", 7), ("-3", -3), ("07", 7), ("7.0", 7), ("７", 7), ("𝟕", 7), ("$7$", 7)]
 )
 def test_integers_are_read_however_they_are_written(box: str, number: int) -> None:
     assert BOXED.read(f"So \\boxed{{{box}}}.") == number

@@ -104,6 +104,23 @@ def test_a_question_fails_where_it_is_solved_without_its_picture(said: list[int 
     assert judge_blind(QUESTION, rollouts(View.BLIND, said), CONFIG).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ([GOLD, None, None, None, None, None], Outcome.NO_VERDICT), ([WRONG, None, None, None], Outcome.NO_VERDICT),
+        ([WRONG, WRONG, None, None], Outcome.PASS), ([GOLD, GOLD, None, None], Outcome.FAIL),
+    ],
+)  # fmt: skip
+def test_blind_attempts_that_say_no_number_do_not_make_a_question_pass(said, outcome: Outcome) -> None:
+    assert judge_blind(QUESTION, rollouts(View.BLIND, said), CONFIG).outcome is outcome
+
+
+def test_a_view_that_is_silent_does_not_excuse_one_that_gives_the_answer_away() -> None:
+    silent = rollouts(View.CAPTION, [None] * 4)
+    assert judge_blind(QUESTION, [*rollouts(View.BLIND, [GOLD] * 4), *silent], CONFIG).outcome is Outcome.FAIL
+    assert judge_blind(QUESTION, [*rollouts(View.BLIND, [WRONG] * 4), *silent], CONFIG).outcome is Outcome.NO_VERDICT
+
+
 def test_the_leakiest_view_decides() -> None:
     said = [*rollouts(View.BLIND, [WRONG] * 4), *rollouts(View.CATEGORIES, [GOLD] * 4)]
     verdict = judge_blind(QUESTION, said, CONFIG)
