@@ -190,8 +190,11 @@ def _number(value: object) -> bool:
 
 
 def _body(request: HttpRequest) -> dict | None:
+    """Returns what the server will read; None where that is no JSON object. The same bytes as a form say other things."""
     if not request.body:
         return {}
+    if request.content_type != "application/json":
+        return None
     try:
         body = json.loads(request.body) if len(request.body) <= MOST_BODY else None
     except (ValueError, RecursionError):

@@ -1,6 +1,7 @@
 """What an annotator may ask of the server: a list of what is allowed, tried against a real one."""
 
 import json
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -121,6 +122,24 @@ def test_an_answer_cannot_be_given_in_another_name(two, workplace: Workplace) ->
     with Client(workplace.connection()) as client:
         kept = client.sdk.annotations.get(made)
     assert (kept.completed_by, kept.ground_truth) == (person.user_id, False)
+
+
+def test_a_form_that_reads_as_json_too_says_nothing_the_gate_has_not_seen(two, workplace: Workplace) -> None:
+    (solver, project, ids, answer, person), (_, foreign, others, _, other) = two
+    form = {"Content-Type": "application/x-www-form-urlencoded", **solver.headers}
+    fields = {"result": json.dumps(valid(6)["result"]), "completed_by": other.user_id, "task": others[1], "x": ""}
+    body = '{"lead_time": "&' + urlencode(fields) + '"}'
+    assert set(json.loads(body)) == {"lead_time"}
+    solver.http.post(f"/api/tasks/{ids[1]}/annotations/?project={project}", content=body, headers=form)
+    solver.http.patch(f"/api/annotations/{answer}/", content=body, headers=form)
+    body = '{"data": "&' + urlencode({"project": foreign, "x": ""}) + '"}'
+    solver.http.post(f"/api/dm/views/?project={project}", content=body, headers=form)
+    with Client(workplace.connection()) as client:
+        kept = client.sdk.annotations.get(answer)
+        assert (kept.completed_by, kept.task) == (person.user_id, ids[0])
+        for untouched in (ids[1], others[1]):
+            assert not client.sdk.tasks.get(str(untouched)).annotations
+        assert not client.sdk.views.list(project=foreign)
 
 
 def test_tokens_are_for_the_administrator(two, workplace: Workplace) -> None:
