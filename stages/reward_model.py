@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from schemas.decision import Route
 from schemas.reward_model import RewardModel
 
-VERSION = 1
+VERSION = 2
 
 FEATURES = (
     "hop_count",
@@ -29,7 +29,7 @@ FEATURES = (
     "solve_rate",
     "judge_score",
 )
-"""Columns of a feature row. What is not known is NaN."""
+"""Columns of a feature row. What is not known is NaN: no attempt with the picture, no judge that spoke."""
 
 Rows = NDArray[np.float64]
 

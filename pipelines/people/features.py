@@ -20,13 +20,18 @@ FROM questions
 LEFT JOIN (SELECT image_id, count(*) AS number FROM instances GROUP BY ALL) seen USING (image_id)
 LEFT JOIN (
     SELECT r.question_id, avg((r.answer = q.answer)::INT) AS solve_rate
-    FROM rollouts r JOIN questions q USING (question_id) WHERE r.answer IS NOT NULL GROUP BY ALL
+    FROM rollouts r JOIN questions q USING (question_id)
+    WHERE r.answer IS NOT NULL AND coalesce(r.view, 'full') = 'full' GROUP BY ALL
 ) solved USING (question_id)
 LEFT JOIN ({scores}) judged USING (question_id)
 ORDER BY question_id
 """
 _NO_SCORES = "SELECT NULL::VARCHAR AS question_id, NULL::DOUBLE AS judge_score WHERE false"
-_SCORES = "SELECT question_id, avg(score) AS judge_score FROM verdicts WHERE score IS NOT NULL GROUP BY ALL"
+_SCORES = """
+    SELECT question_id, avg(score) AS judge_score FROM verdicts
+    WHERE score IS NOT NULL AND starts_with(judge, 'rubric:') GROUP BY ALL
+"""
+"""Of 1 to 100. The solvers' verdicts have a score too: a share, of another thing."""
 
 
 def read_features(dataset: Dataset) -> tuple[tuple[str, ...], tuple[str, ...], NDArray[np.float64]]:

@@ -23,7 +23,7 @@ from pipelines.store import Dataset
 from schemas.annotation import PeopleDecision, Standing
 from schemas.decision import Route
 from schemas.reward_model import RewardModel
-from stages.reward_model import FEATURES, probabilities, route_by
+from stages.reward_model import FEATURES, VERSION, probabilities, route_by
 
 MODELS = "models"
 EXPLORE = 0.3
@@ -53,7 +53,7 @@ def learn(root: Path, targets: Targets) -> RewardModel:
     with open_journal(root / FOLDER) as journal:
         decided = [d for d in _decide(journal) if d.standing is not Standing.OPEN]
     data = _labelled(dataset, {d.question_id: d.standing is Standing.CONFIRMED for d in decided})
-    digest = digest_of(*zip(data.ids, data.agreed.tolist(), strict=True), targets, FEATURES)
+    digest = digest_of(*zip(data.ids, data.agreed.tolist(), strict=True), targets, FEATURES, VERSION)
     history = read_models(folder)
     if history and history[-1].labels_digest == digest:
         return history[-1]

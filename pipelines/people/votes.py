@@ -75,7 +75,7 @@ def rule_on(ballot: Ballot, config: PeopleConfig, over: Over) -> PeopleDecision:
         ruling, by = Decided(standing, said[-1].answer, said[-1].reason, 0), "adjudication"
     elif candidate.purpose == Purpose.AUDIT:
         ruling, rule = decide_in_full(ballot.votes, candidate.own, config.decide), "all-4"
-    elif not ballot.asked:
+    elif not ballot.asked and not said:  # what a person opened again is for people
         ruling = _unasked(candidate, over.triage.get(candidate.question_id))
         by = "reward model" if ruling else by
     ruling = ruling or decide(ballot.votes, candidate.own, config.decide, posterior)

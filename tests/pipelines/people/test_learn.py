@@ -65,6 +65,21 @@ def test_votes_become_a_model_and_the_model_says_what_need_not_be_asked(dataset)
         learn(root, Targets(error=0.2, lost=0.1))
 
 
+def test_a_question_that_a_person_opened_again_goes_to_people_whatever_the_model_says(tmp_path) -> None:
+    candidate = Candidate("q", "i", "How many?", "x", 4, "people", 1.0)
+    with open_journal(tmp_path) as journal:
+        journal.add_candidates([candidate])
+        say(journal, candidate, "ann", 5)
+        verdict = {"q": _verdict("q", Route.ACCEPT)}
+        config = PeopleConfig()
+        (ballot,) = read_record(journal).ballots
+        assert rule_on(ballot, config, Over(journal.rulings(), triage=verdict)).standing is Standing.REJECTED
+        journal.reopen("q", "it was misread")
+        (ballot,) = read_record(journal).ballots
+        decision = rule_on(ballot, config, Over(journal.rulings(), triage=verdict))
+    assert (decision.standing, decision.round, decision.decided_by) == (Standing.OPEN, 1, "")
+
+
 def _verdict(name: str, route: Route):
     from annotation.journal import Triage
 
