@@ -190,7 +190,7 @@ def _number(value: object) -> bool:
 
 
 def _body(request: HttpRequest) -> dict | None:
-    """Returns what the server will read; None where that is no JSON object. The same bytes as a form say other things."""
+    """Returns what the server will read; None where it is no JSON object: as a form the same bytes say other things."""
     if not request.body:
         return {}
     if request.content_type != "application/json":

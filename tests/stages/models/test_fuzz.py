@@ -50,7 +50,8 @@ def test_a_solver_that_commits_to_no_one_integer_says_nothing(reply: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("box", "number"), [("7", 7), (" 7 ", 7), ("+7", 7), ("-3", -3), ("07", 7), ("7.0", 7), ("７", 7), ("𝟕", 7), ("$7$", 7)]
+    ("box", "number"),
+    [("$7$", 7), ("7", 7), (" 7 ", 7), ("+7", 7), ("-3", -3), ("07", 7), ("7.0", 7), ("７", 7), ("𝟕", 7)],
 )
 def test_integers_are_read_however_they_are_written(box: str, number: int) -> None:
     assert BOXED.read(f"So \\boxed{{{box}}}.") == number
