@@ -5,8 +5,9 @@ dataset that is copied or moved takes a catalog along that works. Whoever opens 
 ``SET file_search_path = 'DIR'``. It lists the parts that were committed when it was written.
 """
 
-import os
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -17,7 +18,7 @@ from pipelines.catalog import combined_views
 from pipelines.engine import parquet_source
 from pipelines.errors import UserError
 from pipelines.manifest_tables import manifest_tables
-from pipelines.parts import TEMPORARY_MARK, digest_of
+from pipelines.parts import digest_of, write_atomically
 from pipelines.store import Dataset
 from pipelines.tables import TABLES, VIEWS
 
@@ -39,13 +40,11 @@ def write_catalog(dataset: Dataset) -> Path:
     digest = digest_of(duckdb.__version__, parts, combined_views(), *(table.to_pylist() for table in own.values()))
     if _digest_of(path) == digest:
         return path
-    working = path.with_name(f"{FILE_NAME}{TEMPORARY_MARK}{os.getpid()}")
     try:
-        working.unlink(missing_ok=True)
-        _fill(working, parts, own, digest)
-        os.replace(working, path)
+        with _plainly_named(dataset.root) as (place, folder):
+            _fill(place / FILE_NAME, folder, (parts, own), digest)
+            write_atomically(path, (place / FILE_NAME).read_bytes())
     except (OSError, duckdb.IOException) as error:
-        working.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error}") from error
     return path
 
@@ -56,9 +55,21 @@ def refresh_catalog(dataset: Dataset) -> None:
         write_catalog(dataset)
 
 
-def _fill(path: Path, parts: Mapping[str, Sequence[str]], own: Mapping[str, pa.Table], digest: str) -> None:
+@contextmanager
+def _plainly_named(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Gives an empty folder, and in it another name of the given one: to DuckDB `?` begins options and `,` a path."""
+    with tempfile.TemporaryDirectory(prefix="hopyard-") as place:
+        link = Path(place) / "dataset"
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+        yield Path(place), link
+
+
+def _fill(
+    path: Path, folder: Path, tables: tuple[Mapping[str, Sequence[str]], Mapping[str, pa.Table]], digest: str
+) -> None:
+    parts, own = tables
     with duckdb.connect(path) as connection:
-        connection.execute("SET file_search_path = $folder", {"folder": str(path.parent.resolve())})
+        connection.execute("SET file_search_path = $folder", {"folder": str(folder)})
         for name, paths in parts.items():
             if paths:
                 connection.execute(f"CREATE VIEW {name} AS FROM {parquet_source(paths)}")

@@ -32,11 +32,18 @@ def open_engine(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def parquet_source(paths: Sequence[str], filename: bool = False) -> str:
-    """Returns the SQL of a table function that reads the files; empty where there are none."""
+    """Returns the SQL of a table function that reads exactly these files; empty where there are none.
+
+    Names of folders say nothing about rows: `answer=3` is no column, `photos [2024]` and `a*` are no patterns.
+    """
     if not paths:
         return ""
-    listed = ", ".join(f"'{_quoted(path)}'" for path in paths)
-    return f"read_parquet([{listed}]{', filename = true' if filename else ''})"
+    listed = ", ".join(f"'{_quoted(_no_pattern(path))}'" for path in paths)
+    return f"read_parquet([{listed}], hive_partitioning = false{', filename = true' if filename else ''})"
+
+
+def _no_pattern(path: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
 def _quoted(text: str) -> str:

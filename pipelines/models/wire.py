@@ -14,6 +14,8 @@ KEY_HEADER = "Idempotency-Key"
 FOLLOW_SCHEMA = "Reply with one JSON value and nothing else. It must follow this JSON Schema:"
 OPTIONS = ("temperature", "n", "seed", "stop", "logprobs", "json_schema")
 """What servers may lack, most of them without a word."""
+_TOKENS_BEYOND_BELIEF = 1 << 31
+"""No request takes so many."""
 
 
 class BadBodyError(ValueError):
@@ -131,19 +133,24 @@ def _choice(choice: dict[str, Any]) -> tuple[str, str]:
     message = choice["message"]
     text = message.get("content")
     if text is None and isinstance(message.get("refusal"), str):
-        return message["refusal"], "refusal"
+        return _whole(message["refusal"]), "refusal"
     if text is None:
         text = ""
     if not isinstance(text, str):
         raise BadBodyError("a choice has no text")
-    return text, str(choice.get("finish_reason") or "unknown")
+    return _whole(text), _whole(str(choice.get("finish_reason") or "unknown"))
+
+
+def _whole(text: str) -> str:
+    """Returns the text with what stands for half of a character replaced: JSON can name that, no file can hold it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _usage(usage: object) -> tuple[int, int] | None:
-    """Returns input and output tokens; None where the server does not say."""
+    """Returns input and output tokens; None where the server does not say, or says what cannot be."""
     if not isinstance(usage, dict):
         return None
     counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not all(isinstance(count, int) and count >= 0 for count in counts):
+    if not all(type(count) is int and 0 <= count < _TOKENS_BEYOND_BELIEF for count in counts):
         return None
     return counts[0], counts[1]  # type: ignore[return-value]

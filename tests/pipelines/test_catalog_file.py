@@ -96,3 +96,16 @@ def test_it_follows_publishing_and_what_people_say(tmp_path):
     with opened(dataset.root) as connection:
         sql = "SELECT route, count(*) FROM decisions_in_effect GROUP BY ALL ORDER BY ALL"
         assert connection.execute(sql).fetchall() == [("accept", 5), ("drop", 1)]
+
+
+@pytest.mark.parametrize("name", ["a,b", "is it?", "answer=3", "it's [1]*"])
+def test_a_folder_may_have_any_name(catalogued, tmp_path, name):
+    root = tmp_path / name
+    shutil.copytree(catalogued.root, root)
+    (root / FILE_NAME).unlink()
+    write_catalog(Dataset(root))
+    shutil.copytree(root, tmp_path / "plain")
+    sql = "SELECT question_id, answer FROM questions ORDER BY ALL"
+    with opened(tmp_path / "plain") as theirs, connect(catalogued) as ours:
+        assert theirs.execute(sql).fetchall() == ours.execute(sql).fetchall() != []
+    assert sorted(path.name for path in root.glob("catalog*")) == [FILE_NAME]

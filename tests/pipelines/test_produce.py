@@ -177,3 +177,13 @@ def test_random_pixels_and_no_annotations_are_no_reason_to_stop(tmp_path: Path, 
         PIL.Image.fromarray(noise).save(images / f"noise-{number}.png")
     result = produce_plain(tiny_options._replace(source=images, annotations=annotations))
     assert total_counts(result.manifests)["segment", "images"].dropped_total == 3
+
+
+@pytest.mark.parametrize("name", ["answer=3", "o*"])
+def test_the_names_of_folders_above_a_dataset_change_no_row(
+    tmp_path: Path, tiny_options: RunOptions, finished: Dataset, name: str
+) -> None:
+    """To DuckDB `answer=3` may be a column, and `o*` all folders that begin so: the one beside it holds the same parts."""
+    shutil.copytree(finished.root, tmp_path / "opt")
+    result = produce_plain(tiny_options._replace(out=tmp_path / name))
+    assert tables_of(Dataset(result.root)) == tables_of(finished)

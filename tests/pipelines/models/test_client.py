@@ -104,3 +104,15 @@ def test_the_replies_of_a_dataset_in_a_bucket_lie_on_this_machine(tmp_path, monk
     folders = {reply_folder(place(f"s3://bucket/{name}")) for name in ("one", "two")}
     assert len(folders) == 2 and all(folder.is_relative_to(tmp_path) for folder in folders)
     assert reply_folder(tmp_path) == tmp_path / "_replies"
+
+
+def test_half_a_character_in_an_answer_is_replaced_and_the_paid_reply_is_kept(tmp_path):
+    """Servers that cut an answer between the halves of an emoji send one half, which no file can hold."""
+    with ScriptedServer({"count": lambda scene, asked, rng: "7 \ud83d"}) as server:
+        with open_client(tmp_path, server.url) as client:
+            reply = client.ask(make_request())
+        with open_client(tmp_path, server.url) as client:
+            assert client.ask(make_request()) == reply
+        assert server.counts.paid == {reply.request_key: 1}
+    assert (reply.error, reply.text) == (None, "7 \ufffd")
+    assert "\\ud83d" in reply.raw

@@ -64,6 +64,14 @@ def test_the_reply_of_each_server_is_understood(server):
     assert [completion.input_tokens, completion.output_tokens] == contract["read"]["tokens"]
 
 
+@pytest.mark.parametrize("count", [10**400, 10**20, 2**31, -1, True, 1.5, "7", None])
+def test_a_number_of_tokens_that_cannot_be_is_unknown(count):
+    choices = [{"message": {"content": "7"}, "finish_reason": "stop"}]
+    usage = {"prompt_tokens": count, "completion_tokens": 3}
+    completion = read_completion(json.dumps({"choices": choices, "usage": usage}))
+    assert (completion.texts, completion.input_tokens, completion.usage_known) == (("7",), 0, False)
+
+
 def test_the_document_says_of_each_option_to_whom_it_is_sent():
     table = re.search(r"<!-- options -->\n(.*?)\n\n", DOCUMENT.read_text(), re.DOTALL).group(1).splitlines()
     servers = [cell.strip() for cell in table[0].strip("|").split("|")][1:]
