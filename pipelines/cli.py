@@ -14,6 +14,7 @@ from pipelines.cli_report import catalog, report
 from pipelines.cli_run import publish, run, scenes
 from pipelines.cli_spend import forecast, spend
 from pipelines.errors import ConservationError, UserError
+from pipelines.visible import visible
 
 USER_ERROR = 2
 BUG = 70
@@ -65,7 +66,7 @@ def run_command(arguments: list[str]) -> int:
 
 
 def _fail(text: str, code: int) -> int:
-    sys.stderr.write(f"hopyard: {' '.join(text.split())}\n")
+    sys.stderr.write(f"hopyard: {visible(' '.join(text.split()))}\n")
     return code
 
 
@@ -75,7 +76,7 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
         sys.__excepthook__(kind, error, traceback)
     else:
         text = " ".join(f"{kind.__name__}: {error}".split())
-        sys.stderr.write(f"hopyard: unexpected {text} (HOPYARD_DEBUG=1 shows where)\n")
+        sys.stderr.write(f"hopyard: unexpected {visible(text)} (HOPYARD_DEBUG=1 shows where)\n")
     _end(1)
 
 

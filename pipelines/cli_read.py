@@ -3,14 +3,17 @@
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from pipelines.visible import visible
 
 if TYPE_CHECKING:
     from pipelines.catalog import Answer
@@ -45,7 +48,7 @@ def verify(
     for line in report.lines():
         typer.echo(line)
     for problem in report.problems[:20]:
-        typer.echo(f"mismatch: {problem}", err=True)
+        typer.echo(f"mismatch: {visible(problem)}", err=True)
     if report.problems:
         typer.echo(f"hopyard: {folder} does not verify: {len(report.problems)} mismatches", err=True)
     return 1 if report.problems else 0
@@ -73,8 +76,9 @@ def query(
             writer.writerow(answer.columns)
             writer.writerows(answer.rows)
         elif format is Format.JSON:
+            names = _told_apart(answer.columns)
             for row in answer.rows:
-                record = dict(zip(answer.columns, row, strict=True))
+                record = _with_texts_as_keys(dict(zip(names, row, strict=True)))
                 sys.stdout.write(json.dumps(record, default=_to_json, ensure_ascii=False) + "\n")
         else:
             _print_table(answer)
@@ -89,7 +93,7 @@ def why(
     from pipelines.why import explain
 
     for line in explain(Dataset.open(folder), id):
-        typer.echo(line)
+        typer.echo(visible(line))
 
 
 def show(
@@ -112,9 +116,11 @@ def _print_table(answer: "Answer") -> None:
     console = Console(highlight=False)
     shown = list(_first(answer.rows, TABLE_ROWS + 1))
     if console.is_terminal:
-        table = Table(*answer.columns, box=None, header_style="bold", pad_edge=False)
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in answer.columns:
+            table.add_column(Text(_text(name)))
         for row in shown[:TABLE_ROWS]:
-            table.add_row(*(_text(value) for value in row))
+            table.add_row(*(Text(_text(value)) for value in row))
         console.print(table)
     else:
         for cells in (answer.columns, *([_text(value) for value in row] for row in shown[:TABLE_ROWS])):
@@ -129,8 +135,26 @@ def _first(rows: Iterator[tuple[object, ...]], count: int) -> Iterator[tuple[obj
 
 
 def _text(value: object) -> str:
-    text = "" if value is None else json.dumps(value, default=str) if isinstance(value, (dict, list)) else str(value)
-    return " ".join(text.split())
+    if isinstance(value, (dict, list)):
+        value = json.dumps(_with_texts_as_keys(value), default=str)
+    return "" if value is None else visible(" ".join(str(value).split()))
+
+
+def _told_apart(columns: Sequence[str]) -> list[str]:
+    """Returns names of which no two are equal, as keys of an object must be: ``a`` and ``a`` are ``a`` and ``a_1``."""
+    found: list[str] = []
+    for name in columns:
+        others = (f"{name}_{number}" for number in range(1, len(columns) + 1))
+        free = (other for other in others if other not in found and other not in columns)
+        found.append(next(free) if name in found else name)
+    return found
+
+
+def _with_texts_as_keys(value: Any) -> Any:  # noqa: ANN401 - whatever a query gives
+    """Returns the value with keys of maps as JSON has them: a date or a list can be one in SQL."""
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(key): _with_texts_as_keys(one) for key, one in value.items()}
+    return [_with_texts_as_keys(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _to_json(value: object) -> object:

@@ -23,6 +23,7 @@ from pipelines.cli_models import (
     model_flags,
 )
 from pipelines.run_kinds import LogKind, RunnerKind
+from pipelines.visible import visible
 
 if TYPE_CHECKING:
     from pipelines.options import RunOptions
@@ -282,7 +283,7 @@ def _report_failures(failures: "list[Failure]") -> int:
         kinds.setdefault((failure.stage, failure.error), []).append(failure.id)
     for (stage, error), ids in list(kinds.items())[:10]:
         more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
-        typer.echo(f"failed in {stage}: {ids[0]}{more}: {error[:300]}", err=True)
+        typer.echo(f"failed in {stage}: {visible(ids[0])}{more}: {visible(error[:300])}", err=True)
     if failures:
         typer.echo(f"hopyard: {len(failures)} records failed; the same command tries them again", err=True)
     return FAILED_RECORDS if failures else 0

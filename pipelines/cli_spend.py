@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from pipelines.visible import visible
 
 if TYPE_CHECKING:
     from pipelines.forecast import Forecast
@@ -58,7 +61,7 @@ def spend(
     table = Table("job", "model", "answers", "attempts", "input tokens", "output tokens", "unknown", "money", "seconds")
     for row in (*rows, total(rows)):
         cells = [row.answers, row.attempts, row.input_tokens, row.output_tokens, row.unknown]
-        table.add_row(row.job, row.model, *map(str, cells), f"{row.money:.4f}", f"{row.seconds:.1f}")
+        table.add_row(row.job, Text(visible(row.model)), *map(str, cells), f"{row.money:.4f}", f"{row.seconds:.1f}")
     Console().print(table)
     actual = measure(dataset)
     accepted = actual.quantities["accepted"]

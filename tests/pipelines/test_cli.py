@@ -159,6 +159,32 @@ def test_query_prints_tables_csv_and_json(hopyard: Hopyard, finished: Dataset) -
     assert json.loads(lines[0]) == {"uri": "picture-0000.png", "width": 192, "list": [1, 2]}
 
 
+@pytest.mark.parametrize("text", ["cup [blue]", "[/b] x", "a[link=file:///etc]b", "[bold red]x"])
+def test_a_table_on_a_terminal_shows_text_as_it_is(
+    hopyard: Hopyard, finished: Dataset, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    said = hopyard("query", finished.root, f"select '{text}' as \"{text}\"")
+    assert (said.code, said.out.count(text)) == (0, 2), said.err
+
+
+@pytest.mark.parametrize("letter", ["\x1b", "\x9b", "\u202e", "\x00"])
+def test_no_character_from_outside_moves_a_cursor(hopyard: Hopyard, finished: Dataset, letter: str) -> None:
+    said = hopyard("query", finished.root, f"select 'cup' || chr({ord(letter)}) || '[2J'")
+    wrong = hopyard("why", finished.root, f"cup{letter}[2J")
+    assert said.code == 0 and wrong.code == 2
+    assert letter not in said.out + wrong.err
+    assert "cup\\" in said.out and "cup\\" in wrong.err
+
+
+def test_json_loses_no_column_and_takes_every_key(hopyard: Hopyard, finished: Dataset) -> None:
+    sql = "select 1 as a, 2 as a_1, 3 as a, [map {date '2024-01-02': 4}] as m"
+    said = hopyard("query", finished.root, sql, "--format", "json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out) == {"a": 1, "a_1": 2, "a_2": 3, "m": [{"2024-01-02": 4}]}
+    assert "2024-01-02" in hopyard("query", finished.root, sql).out
+
+
 def test_verify_says_what_it_recomputed(hopyard: Hopyard, finished: Dataset) -> None:
     said = hopyard("verify", finished.root)
     assert said.code == 0
