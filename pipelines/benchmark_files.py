@@ -5,6 +5,7 @@ under `QUESTION_KEYS` and whose pictures are named under `IMAGE_KEYS`, relative 
 columns, pictures also as bytes the way `datasets` embeds them.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ class Benchmarks(NamedTuple):
     thumbnails: NDArray[np.uint8]
     """``(N, SIDE, SIDE)``."""
     digest: str
-    """Of the files as they were read."""
+    """Of the files as they were read, and of the pictures that they name."""
 
 
 class _Item(NamedTuple):
@@ -44,7 +45,8 @@ def read_benchmarks(paths: Iterable[Path]) -> Benchmarks:
     """Returns the texts and pictures of benchmark files and folders.
 
     Raises:
-        UserError: a file is missing, is in no known form, or neither a text nor a picture is in it.
+        UserError: a file is missing, is in no known form, neither a text nor a picture is in it, or a picture of it
+            cannot be read: what was not looked at is not known to be clear.
     """
     texts: list[str] = []
     thumbnails: list[NDArray[np.uint8]] = []
@@ -53,7 +55,8 @@ def read_benchmarks(paths: Iterable[Path]) -> Benchmarks:
         before = len(texts) + len(thumbnails)
         for item in _items(path):
             texts += item.texts
-            thumbnails += [thumbnail for data in item.pictures if (thumbnail := _thumbnail(data)) is not None]
+            thumbnails += [_thumbnail(data, path) for data in item.pictures]
+            digests += [hashlib.sha256(data).hexdigest() for data in item.pictures]
         if len(texts) + len(thumbnails) == before:
             keys = ", ".join((*QUESTION_KEYS, *IMAGE_KEYS))
             raise UserError(f"benchmark {path} has neither a question nor a picture (looked for {keys})")
@@ -75,7 +78,7 @@ def _items(path: Path) -> Iterator[_Item]:
             yield from readers[suffix](path)
         else:
             raise UserError(f"benchmark {path} is no folder, image, .txt, .json, .jsonl or .parquet")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"benchmark {path} cannot be read: {error}") from error
 
 
@@ -96,7 +99,8 @@ def _from_json_lines(path: Path) -> Iterator[_Item]:
 
 def _from_json(path: Path) -> Iterator[_Item]:
     data = json.loads(path.read_text(encoding="utf-8"))
-    rows = data if isinstance(data, list) else next((v for v in data.values() if isinstance(v, list)), [data])
+    lists = [value for value in data.values() if isinstance(value, list)] if isinstance(data, dict) else []
+    rows = data if isinstance(data, list) else lists[0] if lists else [data]
     yield from (_of_object(row, path.parent) for row in rows)
 
 
@@ -137,6 +141,8 @@ def _pictures(value: Any, folder: Path) -> Iterator[bytes]:  # noqa: ANN401 - wh
         yield (folder / value).read_bytes()
 
 
-def _thumbnail(data: bytes) -> NDArray[np.uint8] | None:
+def _thumbnail(data: bytes, benchmark: Path) -> NDArray[np.uint8]:
     decoded = read_image(data, "benchmark", "", _ANY_SIZE)
-    return thumbnail_of(decoded.pixels) if isinstance(decoded, DecodedImage) else None
+    if not isinstance(decoded, DecodedImage):
+        raise UserError(f"a picture of benchmark {benchmark} cannot be read ({decoded.detail}): mend it or take it out")
+    return thumbnail_of(decoded.pixels)

@@ -73,7 +73,7 @@ def publish_dataset(
     form_of(config.view, config.format)
     making = Making(config, open_view(config), selecting or Selecting())
     dataset = Dataset.open(root)
-    folder = release_folder(dataset.root, config) if out is None else out
+    folder = release_folder(dataset.root, config) if out is None else out if out.name.strip(".") else out.resolve()
     pa.default_memory_pool().release_unused()  # what producing before, in this process, has left there
     try:
         descriptor = hold_worker_lock(root)

@@ -86,6 +86,7 @@ def standing_release(folder: Path, key: str) -> Standing | None:
         whole = whole and all((folder / name).read_text(encoding="utf-8") == text for name, text in _code().items())
         whole = whole and (folder / CARD_FILE).is_file() and (folder / CROISSANT_FILE).is_file()
         whole = whole and _has_pictures(folder, record)
+        whole = whole and (record["format"] != Format.LLAMAFACTORY or (folder / LLAMAFACTORY_FILE).is_file())
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return Standing(files, dropped_of(counts)) if whole and files else None
@@ -136,12 +137,18 @@ def put_in_place(folder: Path, working: Path) -> None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Holds the place of the release for this process, and sweeps what killed ones left beside it."""
+    """Holds the place of the release for this process, and sweeps what killed ones left beside it.
+
+    A process that was killed between its two renames has left the place empty: the old release comes back to it.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         _check_ours(folder)
+        standing = sorted(folder.parent.glob(f".{folder.name}{WORKING}old-*"))
+        if standing and not folder.exists():
+            standing[-1].rename(folder)
         for left in folder.parent.glob(f".{folder.name}{WORKING}*"):
             shutil.rmtree(left, ignore_errors=True)
         yield

@@ -183,7 +183,7 @@ def test_random_pixels_and_no_annotations_are_no_reason_to_stop(tmp_path: Path, 
 def test_the_names_of_folders_above_a_dataset_change_no_row(
     tmp_path: Path, tiny_options: RunOptions, finished: Dataset, name: str
 ) -> None:
-    """To DuckDB `answer=3` may be a column, and `o*` all folders that begin so: the one beside it holds the same parts."""
+    """To DuckDB `answer=3` may be a column, and `o*` every folder that begins so, as the one beside it does."""
     shutil.copytree(finished.root, tmp_path / "opt")
     result = produce_plain(tiny_options._replace(out=tmp_path / name))
     assert tables_of(Dataset(result.root)) == tables_of(finished)

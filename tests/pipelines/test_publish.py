@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -20,7 +21,7 @@ from pipelines.publish_buckets import read_buckets
 from schemas.drop import DropReason
 from schemas.release_row import RESERVED_COLUMNS
 from stages.ingest import image_id_of
-from stages.publish import PublishConfig
+from stages.publish import Format, PublishConfig, View
 from tests.release_makers import (
     accept,
     admit,
@@ -263,6 +264,35 @@ def test_left_overs_of_a_killed_run_are_swept(tmp_path):
     publish_dataset(dataset.root)
     assert not list(dataset.root.glob(".release.*"))
     assert dataset.sweep() == 0
+
+
+def test_killed_between_two_renames_the_old_release_comes_back(tmp_path):
+    dataset = make_dataset(tmp_path, make_files(2))
+    folder = publish_dataset(dataset.root).folder
+    good = digests(folder)
+    folder.rename(dataset.root / ".release.working-old-99999")
+    Path(dataset.info.source).rename(tmp_path / "away")  # so that it could not be made again
+    assert publish_dataset(dataset.root).up_to_date
+    assert digests(folder) == good
+    assert not list(dataset.root.glob(".release.*"))
+
+
+def test_a_release_may_go_where_one_stands(tmp_path, monkeypatch):
+    dataset = make_dataset(tmp_path, make_files(2))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert not publish_dataset(dataset.root, out=Path(".")).up_to_date
+    assert (tmp_path / "here/release.json").is_file()
+
+
+def test_a_release_without_the_file_that_its_trainer_starts_from_is_not_whole(tmp_path):
+    dataset = make_dataset(tmp_path, make_files(2))
+    config = PublishConfig(view=View.SFT_REASONING, format=Format.LLAMAFACTORY)
+    folder = publish_dataset(dataset.root, config=config).folder
+    good = digests(folder)
+    (folder / "dataset_info.json").unlink()
+    assert not publish_dataset(dataset.root, config=config).up_to_date
+    assert digests(folder) == good
 
 
 def test_killed_at_any_moment_a_rerun_ends_the_same(tmp_path):

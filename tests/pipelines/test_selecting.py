@@ -127,6 +127,17 @@ def test_a_changed_benchmark_is_another_release(tmp_path):
     assert not publish_dataset(dataset.root, tmp_path / "r", selecting=chosen).up_to_date
 
 
+def test_another_picture_under_the_name_that_a_benchmark_gives_is_another_release(tmp_path):
+    files = {"a.png": png(draw(1)), "b.png": png(draw(2))}
+    dataset = make_dataset(tmp_path, files, per_image=1)
+    (tmp_path / "bench.jsonl").write_text(json.dumps({"question": "Nothing of ours.", "image": "theirs.png"}) + "\n")
+    (tmp_path / "theirs.png").write_bytes(png(draw(3)))
+    chosen = Selecting(benchmarks=(tmp_path / "bench.jsonl",))
+    assert publish_dataset(dataset.root, tmp_path / "r", selecting=chosen).dropped == {}
+    (tmp_path / "theirs.png").write_bytes(files["a.png"])
+    assert publish_dataset(dataset.root, tmp_path / "r", selecting=chosen).dropped == {DropReason.BENCHMARK_OVERLAP: 1}
+
+
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
@@ -136,6 +147,11 @@ def test_a_changed_benchmark_is_another_release(tmp_path):
         ("broken.json", b"{", "cannot be read"),
         ("broken.parquet", b"PAR1", "cannot be read"),
         ("other.jsonl", b'{"a": 1}\n', "neither a question nor a picture"),
+        ("text.json", b'"What is it?"', "neither a question nor a picture"),
+        ("null.json", b"null", "neither a question nor a picture"),
+        ("deep.json", b"[" * 100_000, "cannot be read"),
+        ("cut.png", b"\x89PNG\r\n\x1a\n", "a picture of benchmark .* cannot be read"),
+        ("named.jsonl", b'{"question": "What is it?", "image": "named.jsonl.png"}\n', "cannot be read"),
     ],
 )
 def test_a_benchmark_that_cannot_be_read_stops_publishing_in_one_line(tmp_path, name, data, message):
