@@ -276,15 +276,22 @@ class _Reader:
             found = [next(iter(self.nouns(part, plain=True)), None) for part in parts]
             if len(parts) > 1 and None not in found:
                 yield joined([pair[0] for pair in found if pair is not None]), "thing"
-        words = text.removeprefix("other ").split(" ")
-        for cut in range(len(words)):
-            pairs = [(self.lexicon.adjectives.get(word), word) for word in words[:cut]]
+        yield from self._described(text.removeprefix("other ").split(" "))
+
+    def _described(self, words: list[str]) -> Iterator[tuple[Expression, str]]:
+        """Yields what adjectives and a noun mean; the first word that is no adjective begins the noun, or none does."""
+        pairs: list[tuple[str, str]] = []
+        for cut, word in enumerate(words):
             named = self._named(" ".join(words[cut:]))
-            if named is not None and all(key for key, _ in pairs):
+            if named is not None:
                 described, head = named
-                for key, word in pairs:
-                    described = Expression("attribute", (described,), (str(key), word))
+                for pair in pairs:
+                    described = Expression("attribute", (described,), pair)
                 yield described, head
+            key = self.lexicon.adjectives.get(word)
+            if not key:
+                return
+            pairs.append((key, word))
 
     def _named(self, noun: str) -> tuple[Expression, str] | None:
         if noun in ("thing", "things"):

@@ -75,6 +75,20 @@ def test_no_text_makes_the_reader_raise(text: str) -> None:
     assert all(isinstance(mark, str) for mark in marks_of(text, LEXICON))
 
 
+def test_a_model_that_repeats_itself_costs_little_to_refuse() -> None:
+    asked: list[object] = []
+
+    class Counted(dict[str, str]):
+        def get(self, key: object, default: object = None) -> object:  # type: ignore[override]
+            asked.append(key)
+            return super().get(key, default)  # type: ignore[call-overload]
+
+    lexicon = LEXICON._replace(nouns=Counted(LEXICON.nouns), adjectives=Counted(LEXICON.adjectives))
+    text = f"Find the {'red metal balls ' * 17} {'red metal balls ' * 17}."
+    assert isinstance(read_question(text, lexicon), Unread)
+    assert len(asked) < len(text) ** 2 / 2, "each beginning of a phrase is looked at, not each beginning at each word"
+
+
 def test_a_thing_that_is_established_and_never_used_is_a_fault() -> None:
     text = "Start with the red cup. How many balls are in the picture?"
     assert read_question(text, LEXICON) == Unread(UNUSED)
