@@ -30,7 +30,7 @@ from stages.reading.reader import MAX_CHARACTERS
 from stages.recover import Contradicted, Told, Unclear
 from stages.text_rules import bad_text
 
-VERSION = 1
+VERSION = 2
 MODES = ("free_form", "prompt_driven", "step_by_step", "meta_cognitive")
 _PROMPTS = {"free_form": "write"}
 _WISHES = (

@@ -26,7 +26,7 @@ from stages.scene_index import SceneIndex
 from stages.second_executor import ProgramRun, SecondExecutor
 from stages.text_rules import bad_text, give_aways
 
-VERSION = 3
+VERSION = 4
 
 
 class JudgeConfig(Record):

@@ -25,7 +25,7 @@ from stages.reading.reader import MAX_CHARACTERS, Unread
 from stages.recover import Unclear
 from stages.text_rules import bad_text, give_aways
 
-VERSION = 1
+VERSION = 2
 
 
 class ParaphraseConfig(Record):

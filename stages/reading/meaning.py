@@ -1,8 +1,10 @@
 """What the words of a question say of its steps, in order: a second opinion on a text that the reader cannot read.
 
 A text becomes the sequence of its content marks: kinds of things, adjectives, directions, orderings, ordinals,
-references, operations. Two texts of one meaning, one thing established at a time, have the same sequence. It is
-stricter than meaning: many a good paraphrase is refused; what it lets through says the same things in the same order.
+references, operations. Two texts of one meaning, one thing established at a time, have the same sequence. Between
+marks a text may say what says nothing ("please find", "can be seen") and no other word: "twice", "striped" or "if" may
+change the number. It is stricter than meaning: many a good paraphrase is refused; what it lets through says the same
+things in the same order.
 """
 
 import re
@@ -74,15 +76,45 @@ _UNTOLD = frozenset({"other", "first place", "asked again"})
 """Marks that templates add or leave out as English wants it."""
 
 
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+_FIRST_OF_ALL = re.compile(r"(?:^|(?<=[.?!] ))first,? ")
+_SAYS_NOTHING = frozenset(
+    (
+        "a an the this that these those which who whose what when where how it's that's what's there's it its "
+        "they them their you your we us i me my one ones of to in on at from with for by than as and is are "
+        "was were be been do does can could would have has there here now then next after afterwards finally "
+        "also please let let's begin choose consider continue find focus give go identify locate look move "
+        "name note notice pick proceed report say search see seen select show shown spot start state take "
+        "tell turn visible appear appears lie lies located placed positioned situated stand stands sit sits "
+        "number picture image photo away among carry between count get total"
+    ).split()
+)
+"""Words between marks that change no number. What a template says there it may say too."""
+
+
 def marks_of(text: str, lexicon: Lexicon) -> tuple[str, ...]:
     """Returns the content marks of a text, in reading order."""
-    told = _DIFFER.sub(r"what is the difference between \1", " ".join(text.lower().split()))
-    return tuple(_scan(told, _scanner(_frozen(lexicon.nouns), _frozen(lexicon.adjectives))))
+    found = _scan(_told(text), _scanner(_frozen(lexicon.nouns), _frozen(lexicon.adjectives)))
+    return tuple(mark for _, _, mark in found if mark not in _UNTOLD)
 
 
 def says_as_much(text: str, template: str, lexicon: Lexicon) -> bool:
     """Returns whether a text says the same things in the same order as the template's text."""
-    return marks_of(text, lexicon) == marks_of(template, lexicon)
+    if marks_of(text, lexicon) != marks_of(template, lexicon):
+        return False
+    return strange_words(text, lexicon) <= strange_words(template, lexicon)
+
+
+def strange_words(text: str, lexicon: Lexicon) -> frozenset[str]:
+    """Returns the words between the marks of a text that are not known to say nothing."""
+    left: list[str] = []
+    told = _FIRST_OF_ALL.sub("", _told(text))
+    place = 0
+    for start, end, _ in _scan(told, _scanner(_frozen(lexicon.nouns), _frozen(lexicon.adjectives))):
+        left += _WORD.findall(told[place:start])
+        place = end
+    left += _WORD.findall(told[place:])
+    return frozenset(left) - _SAYS_NOTHING
 
 
 class _Scanner(NamedTuple):
@@ -92,20 +124,20 @@ class _Scanner(NamedTuple):
     meanings: tuple[str, ...]
 
 
-def _scan(text: str, scanner: _Scanner) -> Iterator[str]:
+def _told(text: str) -> str:
+    return _DIFFER.sub(r"what is the difference between \1", " ".join(text.lower().split()))
+
+
+def _scan(text: str, scanner: _Scanner) -> Iterator[tuple[int, int, str]]:
+    """Yields the marks with where they stand, half-open."""
     place = 0
     while found := scanner.pattern.search(text, place):
         group = str(found.lastgroup)
         number = int(group[1:])
-        place = found.end()
-        if group.startswith("w"):
-            yield scanner.meanings[number]
-            continue
-        name = _MARKS[number][0]
-        if name not in _UNTOLD:
-            yield name
-        if name in _GREEDY:
-            place = found.start() + len(found[0].split()[0])
+        name = scanner.meanings[number] if group.startswith("w") else _MARKS[number][0]
+        greedy = name in _GREEDY and not group.startswith("w")
+        place = found.start() + len(found[0].split()[0]) if greedy else found.end()
+        yield found.start(), place, name
 
 
 @lru_cache(maxsize=256)

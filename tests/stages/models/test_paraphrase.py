@@ -54,6 +54,22 @@ def test_no_paraphrase_ships_that_means_something_else(careless: bool) -> None:
     assert shipped == []
 
 
+ADDED = (
+    ("How many ", "How many striped "), ("How many ", "At most how many "), ("How many ", "Twice how many "),
+    ("How many ", "How many pairs of "), ("How many ", "How many turquoise "), ("How many ", "Wie viele "),
+    ("?", ", in tens?"), ("?", ", if you leave out the first one?"), ("?", ", rounded up to an even number?"),
+    ("?", " doubled?"), ("nearest to it", "nearest to it among the broken ones"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new"), ADDED)
+def test_no_paraphrase_ships_with_a_word_that_may_change_the_number(old: str, new: str) -> None:
+    tried = [(case, case[1].question.replace(old, new)) for case in CASES if old in case[1].question]
+    assert len(tried) > 20
+    shipped = [words for case, words in tried if isinstance(ship(case, words, careless=True), Question)]
+    assert shipped == []
+
+
 def test_most_faithful_paraphrases_ship() -> None:
     rng = random.Random("faithful")
     tried = [(case, other_words(case[1].question, rng)) for case in CASES]
