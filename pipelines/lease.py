@@ -42,10 +42,13 @@ class Lease:
             raise UserError(f"this run lost its lease on {self._path.parent}: {self._lost}; nothing committed is lost")
 
     def give_back(self) -> None:
-        """Ends renewing and removes the lease where it is still this process's."""
+        """Ends renewing and removes the lease where it is still this process's.
+
+        Removing takes whatever version there is. So the lease is renewed once more: until that is over nobody takes it.
+        """
         self._stop.set()
         self._thread.join()
-        if self._lost is None and self._path.replace_version(self._tag, b"{}") is not None:
+        if self._lost is None and self._path.replace_version(self._tag, _holder(self._seconds)) is not None:
             self._path.unlink(missing_ok=True)
 
     def _renew(self) -> None:

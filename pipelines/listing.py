@@ -46,7 +46,8 @@ def list_files(source: Path, limit: int | None, settle: float = 0.0) -> list[Lis
     """Returns the image files below a folder or a place in a bucket, sorted by uri; at most ``limit`` of them.
 
     With ``settle``, files that were written less than so many seconds ago are left out: somebody may still be writing
-    them. In a bucket an object is there whole or not at all, so nothing is left out.
+    them. Times further ahead than that were set, as copying does, and say nothing. In a bucket an object is there whole
+    or not at all, so nothing is left out.
 
     Raises:
         UserError: the folder is missing, is no folder, or has no image.
@@ -55,8 +56,9 @@ def list_files(source: Path, limit: int | None, settle: float = 0.0) -> list[Lis
         raise UserError(f"source folder {source} does not exist")
     if not source.is_dir():
         raise UserError(f"source {source} is a file; give the folder that holds the images")
-    before = time.time() - settle if settle else None
-    files = sorted(_walk_bucket(source) if isinstance(source, BucketPath) else _walk(source, "", before))
+    now = time.time()
+    young = _Times(now - settle, now + settle) if settle else None
+    files = sorted(_walk_bucket(source) if isinstance(source, BucketPath) else _walk(source, "", young))
     if not files:
         raise NothingToDoError(f"there is no image in {source}")
     return files[:limit]
@@ -165,7 +167,14 @@ def default_shard_size(file_count: int) -> int:
     return max(8, min(64, file_count // 16), -(-file_count // 1000))
 
 
-def _walk(folder: Path, prefix: str, before: float | None) -> Iterator[Listed]:
+class _Times(NamedTuple):
+    """Seconds since 1970: after the first, up to the last."""
+
+    first: float
+    last: float
+
+
+def _walk(folder: Path, prefix: str, young: _Times | None) -> Iterator[Listed]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -174,14 +183,14 @@ def _walk(folder: Path, prefix: str, before: float | None) -> Iterator[Listed]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", before)
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", young)
             continue
         try:
             status = entry.stat()
         except OSError:  # a dangling link: listed, so that reading it fails in the open
             yield Listed(prefix + entry.name, 0)
             continue
-        if before is not None and status.st_mtime > before:
+        if young is not None and young.first < status.st_mtime <= young.last:
             continue
         if stat.S_ISREG(status.st_mode) and _is_image(entry):
             yield Listed(prefix + entry.name, status.st_size)

@@ -14,6 +14,7 @@ from pipelines.dataset_info import DatasetInfo
 from pipelines.errors import UserError
 from pipelines.models.budget import check_budget
 from pipelines.models.client import ModelClient
+from pipelines.models.redaction import with_plain_addresses
 from pipelines.models.spec import ModelSpec
 from pipelines.steps import source_folder
 from pipelines.store import Dataset
@@ -158,9 +159,10 @@ def _only_model(urls: Sequence[str]) -> str:
             names = [str(row["id"]) for row in data["data"]]
     except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{url} does not say which model it serves ({error}): give its name, e.g. --vlm-model"
+            f"{with_plain_addresses(url)} does not say which model it serves ({error}): give its name, e.g. --vlm-model"
         ) from error
     if len(names) != 1:
         listed = ", ".join(names[:5]) or "none"
-        raise UserError(f"{url} serves {len(names)} models ({listed}): give one, e.g. --vlm-model")
+        shown = with_plain_addresses(url)
+        raise UserError(f"{shown} serves {len(names)} models ({listed}): give one, e.g. --vlm-model")
     return names[0]

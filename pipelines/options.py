@@ -16,6 +16,8 @@ from pipelines.steps import SCENES_FOLDER, SCENES_SOURCE, stage_versions
 from pipelines.store import Dataset
 
 DEFAULT_SCENES = 120
+MOST_SEED = 2**63 - 1
+"""Rows carry the seed as 64 bits."""
 SCENES_ANNOTATIONS = f"{SCENES_FOLDER}/instances.json"
 """Of rendered scenes, below the dataset folder."""
 
@@ -63,6 +65,8 @@ def check_options(options: RunOptions) -> Asked:
     ):
         if value is not None and value < 1:
             raise UserError(f"{name} is {value}; it must be at least 1")
+    if not -MOST_SEED <= options.seed <= MOST_SEED:
+        raise UserError(f"--seed is {options.seed}; it must be between {-MOST_SEED} and {MOST_SEED}")
     if options.source is None:
         return _scenes(options)
     options = options._replace(

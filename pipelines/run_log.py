@@ -7,15 +7,18 @@ writes what is known of its end: `crashed`. Rows never depend on these files.
 
 import datetime
 import os
+import shlex
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from pipelines.models.redaction import with_plain_addresses
+from pipelines.observers import redact
 from pipelines.parts import write_atomically
 from pipelines.progress import Several, Watcher
 from pipelines.store import Dataset
@@ -86,13 +89,18 @@ def logged_run(dataset: Dataset, watcher: Watcher, flow_run: str | None = None) 
     """Gives a watcher that also writes the run's record; tells of runs that crashed before."""
     for record in mark_crashed(dataset):
         watcher.say(crash_text(record))
-    log = RunLog(dataset.root, " ".join(sys.argv[1:])[:300], flow_run)
+    log = RunLog(dataset.root, command_text(sys.argv[1:]), flow_run)
     try:
         yield Several((watcher, log))
     except BaseException as error:
         log.close(error)
         raise
     log.close(None)
+
+
+def command_text(arguments: Sequence[str]) -> str:
+    """Returns arguments as a shell takes them, whole: whoever pastes them gets the same run. Keys are left out."""
+    return shlex.join(redact(with_plain_addresses(argument)) for argument in arguments)
 
 
 def read_runs(root: Path) -> list[RunRecord]:

@@ -12,6 +12,7 @@ from pipelines.config import load_profile
 from pipelines.dataset_info import FILE_NAME
 from pipelines.doctor.check import Check, Patient, State
 from pipelines.errors import UserError
+from pipelines.models.redaction import with_plain_addresses
 from pipelines.observers import redact
 from pipelines.store import Dataset
 
@@ -99,13 +100,14 @@ def _models(patient: Patient) -> Iterator[Check]:
     for url, key_name in servers:
         key = os.environ.get(key_name, "")
         problem = _ask(f"{url.rstrip('/')}/models", {"Authorization": f"Bearer {key}"} if key else {})
+        shown = with_plain_addresses(url)
         if not problem:
-            yield Check(f"model server {url}", State.OK, "answers")
+            yield Check(f"model server {shown}", State.OK, "answers")
         elif "401" in problem or "403" in problem:
-            yield Check(f"model server {url}", State.BROKEN, f"refuses the key: {problem}", f"export {key_name}=...")
+            yield Check(f"model server {shown}", State.BROKEN, f"refuses the key: {problem}", f"export {key_name}=...")
         else:
-            mend = f"start the server, or correct `urls` in the profile; then: curl {url.rstrip('/')}/models"
-            yield Check(f"model server {url}", State.BROKEN, problem, mend)
+            mend = f"start the server, or correct `urls` in the profile; then: curl {shown.rstrip('/')}/models"
+            yield Check(f"model server {shown}", State.BROKEN, problem, mend)
 
 
 def _servers(data: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON

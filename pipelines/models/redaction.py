@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 HIDDEN = "[redacted]"
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[^\s\"',;\\]+")
+_ADDRESS = re.compile(r"https?://\S+")
 _SHORTEST = 6
 """A shorter value is no secret, and hiding it would mangle ordinary text."""
 
@@ -31,6 +32,18 @@ def endpoint_name(url: str) -> str:
     host = f"[{host}]" if ":" in host else host
     port = f":{split.port}" if split.port is not None else ""
     return f"{split.scheme}://{host}{port}{split.path}"
+
+
+def with_plain_addresses(text: str) -> str:
+    """Returns a text whose addresses are as `endpoint_name` shows them; one that is none is hidden."""
+    return _ADDRESS.sub(lambda found: _plain(found[0]), text)
+
+
+def _plain(url: str) -> str:
+    try:
+        return endpoint_name(url)
+    except ValueError:
+        return HIDDEN
 
 
 def is_this_machine(url: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.bucket import BucketPath, place
 from pipelines.catalog import ask
-from pipelines.errors import UserError
+from pipelines.errors import BusyError, UserError
 from pipelines.lease import held_lease
 from pipelines.options import RunOptions
 from pipelines.parts import write_exclusively
@@ -122,3 +122,27 @@ def test_a_run_whose_lease_was_taken_over_notices(bucket: BucketPath) -> None:
         with pytest.raises(UserError, match="another run has taken it over"):
             lease.check()
     assert b"other" in (root / "_lease.json").read_bytes()
+
+
+def test_a_lease_that_is_being_given_back_is_nobody_elses_before_it_is_gone(
+    bucket: BucketPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the one that gives it back would remove the next one's, and a third run would start beside it."""
+    root = bucket / "handed-on"
+    refused = []
+
+    def unlink_late(path: BucketPath, missing_ok: bool = False) -> None:
+        with monkeypatch.context() as inner:
+            inner.setattr(BucketPath, "unlink", unlink)
+            with pytest.raises(BusyError, match="another run is at work"), held_lease(root):
+                refused.append("not")
+        refused.append("yes")
+        unlink(path, missing_ok)
+
+    unlink = BucketPath.unlink
+    with held_lease(root):
+        monkeypatch.setattr(BucketPath, "unlink", unlink_late)
+    monkeypatch.setattr(BucketPath, "unlink", unlink)
+    assert refused == ["yes"]
+    with held_lease(root) as lease:
+        lease.check()

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,6 +104,7 @@ def refused(said: Said, *texts: str) -> None:
         (("run", "{images}", "--annotations", "{coco}", "--per-image", "0"), ["--per-image is 0"]),
         (("run", "--annotations", "{coco}"), ["--annotations needs a SOURCE"]),
         (("run", "--seed", "many"), ["--seed"]),
+        (("run", "{images}", "--annotations", "{coco}", "--seed", "9223372036854775808"), ["--seed is 9223372"]),
         (("run", "--colour", "red"), ["--colour"]),
         (("fly",), ["No such command", "fly"]),
         (("query",), ["DIR"]),
@@ -203,6 +205,22 @@ def test_verify_ends_with_1_on_a_mismatch(hopyard: Hopyard, finished: Dataset, t
 
 def test_why_tells_a_story(hopyard: Hopyard, finished: Dataset) -> None:
     assert "split" in hopyard("why", finished.root, "picture-0003.png").out
+
+
+def test_the_command_that_goes_on_can_be_pasted_and_tells_no_key(
+    hopyard: Hopyard, tmp_path: Path, profile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, annotations = write_source(tmp_path / "my source", 1)
+    (images / "dangling.png").symlink_to(tmp_path / "nothing")
+    out = tmp_path / ("long " * 40) / ("and longer " * 15)
+    command = ["run", str(images), "--annotations", str(annotations), "--profile", str(profile), "--out", str(out)]
+    command += ["--no-server", "--workers", "1"]
+    monkeypatch.setattr("sys.argv", ["hopyard", *command, "--vlm-url", "https://me:hunter22@gpu:8000/v1?key=hunter33"])
+    monkeypatch.setenv("HOPYARD_API_KEY", "hunter44")
+    hopyard(*command)
+    (record,) = (path.read_text() for path in (out / "_runs").glob("*.json"))
+    assert "hunter" not in record
+    assert shlex.split(json.loads(record)["command"]) == [*command, "--vlm-url", "https://gpu:8000/v1"]
 
 
 def test_a_failed_record_makes_exit_code_1_after_all_others(

@@ -122,6 +122,18 @@ def test_files_that_are_still_being_written_are_left_for_the_next_run(growing: R
         produce_plain(growing._replace(settle=1000))
 
 
+def test_a_file_of_a_time_to_come_is_not_left_for_ever(growing: RunOptions) -> None:
+    """A camera's clock, or a copy that keeps the times of another zone."""
+    old = time.time() - 100
+    for number, path in enumerate(sorted(growing.source.iterdir())):
+        os.utime(path, (old, old))
+        if number < 3:
+            ahead = time.time() + (5, 8 * 3600, 50 * 365 * 86400)[number]
+            os.utime(path, (ahead, ahead))
+    produce_plain(growing._replace(settle=50))
+    assert Dataset(growing.out).read("sources")["uri"].to_pylist() == [f"picture-{n:04d}.png" for n in range(1, 8)]
+
+
 def test_a_dataset_that_does_not_follow_says_how_it_could(growing: RunOptions, tiny_options: RunOptions) -> None:
     produce_plain(growing._replace(follow=False))
     add(tiny_options, growing.source, 8, 9)
