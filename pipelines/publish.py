@@ -22,9 +22,10 @@ import pyarrow as pa
 from pipelines.bucket import BucketPath
 from pipelines.catalog import connect
 from pipelines.catalog_file import write_catalog
-from pipelines.errors import UserError
+from pipelines.errors import BusyError, UserError
 from pipelines.opening import hold_worker_lock
 from pipelines.parts import digest_of
+from pipelines.people.tables import STAGE as PEOPLE
 from pipelines.publish_build import Making, build
 from pipelines.publish_folder import (
     Built,
@@ -44,7 +45,7 @@ from pipelines.publish_views import open_view
 from pipelines.release_gate import check_gate
 from pipelines.selecting import Selecting, select_rows, selecting_digest
 from pipelines.settings import settings
-from pipelines.store import Dataset, ShardWriter
+from pipelines.store import MANIFEST_FOLDER, Dataset, ShardWriter
 from schemas.drop import DropReason
 from schemas.manifest import WHOLE_DATASET, Part, ShardManifest
 from stages.publish import VERSION, Format, Layout, PublishConfig, View
@@ -65,8 +66,8 @@ def publish_dataset(
 
     Raises:
         UserError: the folder is no dataset or cannot be read, nothing was accepted, the source folder is gone, the
-            format has no rows for the view, the shortcut gate does not let it pass and ``allow_shortcuts`` is not
-            said, or ``out`` cannot be written or holds something else.
+            format has no rows for the view, people's word is being written, the shortcut gate does not let it pass and
+            ``allow_shortcuts`` is not said, or ``out`` cannot be written or holds something else.
         ValueError: the tables contradict each other; nothing is published then.
     """
     config = config or PublishConfig()
@@ -78,9 +79,10 @@ def publish_dataset(
     try:
         descriptor = hold_worker_lock(root)
         try:
+            told = _what_people_said(dataset)
             with alone(folder), connect(dataset) as connection:
                 judged = check_gate(dataset, connection, allow_shortcuts)
-                report = _publish((dataset, connection), folder, making._replace(gate=judged.rows))
+                report = _publish((dataset, connection), folder, making._replace(gate=judged.rows), told)
         finally:
             os.close(descriptor)
         if not isinstance(dataset.root, BucketPath):
@@ -103,7 +105,9 @@ def default_folder(config: PublishConfig) -> str:
     return "-".join([FOLDER, *(word.value for word, common in zip(said, usual, strict=True) if word is not common)])
 
 
-def _publish(source: tuple[Dataset, duckdb.DuckDBPyConnection], folder: Path, making: Making) -> PublishReport:
+def _publish(
+    source: tuple[Dataset, duckdb.DuckDBPyConnection], folder: Path, making: Making, told: list[str]
+) -> PublishReport:
     dataset, connection = source
     config = making.config
     versions = (STAGE, VERSION, COLUMNS[config.view][1])
@@ -116,8 +120,14 @@ def _publish(source: tuple[Dataset, duckdb.DuckDBPyConnection], folder: Path, ma
     working = working_folder(folder, "new")
     try:
         working.mkdir()
-        built = build(dataset, working, making, select_rows(dataset, connection, making.selecting))
+        selection = select_rows(dataset, connection, making.selecting)
+        try:
+            built = build(dataset, working, making, selection)
+        except (LookupError, ValueError):  # tables from before and after people's answers contradict each other
+            _check_unchanged(dataset, told)
+            raise
         write_texts(working, built, (read_funnel(connection), making.gate), config, key)
+        _check_unchanged(dataset, told)
         if _has_lineage(config):
             for manifest in dataset.manifests(STAGE):
                 dataset.retract(manifest)
@@ -127,6 +137,26 @@ def _publish(source: tuple[Dataset, duckdb.DuckDBPyConnection], folder: Path, ma
     if _has_lineage(config):
         _commit(dataset, folder, built, (key, _hash(config)), time.monotonic() - start)
     return built.report(folder)
+
+
+def _what_people_said(dataset: Dataset) -> list[str]:
+    """Returns the keys of what is committed of people's word; none where they were never asked.
+
+    Raises:
+        BusyError: the old word is taken back and the new one not there yet: what they rejected would look accepted.
+    """
+    keys = [manifest.key for manifest in dataset.manifests(PEOPLE)]
+    if not keys and (dataset.root / MANIFEST_FOLDER / PEOPLE).exists():
+        raise BusyError(
+            f"what people said of {dataset.root} is being written, or who wrote it was killed; "
+            "publish again after: hopyard annotate sync"
+        )
+    return keys
+
+
+def _check_unchanged(dataset: Dataset, told: list[str]) -> None:
+    if _what_people_said(dataset) != told:
+        raise BusyError(f"people's answers came into {dataset.root} meanwhile; publish again")
 
 
 def _has_lineage(config: PublishConfig) -> bool:

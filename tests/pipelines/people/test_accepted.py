@@ -4,8 +4,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import pipelines.publish
 from pipelines.catalog import connect
 from pipelines.config import load_profile
+from pipelines.errors import BusyError
 from pipelines.forecast import measure
 from pipelines.job import Job
 from pipelines.model_steps.ending import audit_corpus
@@ -83,6 +85,42 @@ def test_everybody_means_the_same_by_accepted(dataset):
     assert set(rows["id"].to_pylist()) == accepted
     assert not [problem for problem in _check_references(made) if "samples" in problem]
     assert "| accepted | 2 |" in (report.folder / "README.md").read_text()
+
+
+def test_nothing_is_published_while_the_word_of_people_is_taken_back_and_not_there_again(dataset, tmp_path):
+    """Whoever wrote it was killed in between: what they rejected would look accepted."""
+    made, _, accepted = dataset
+    (manifest,) = made.manifests("people")
+    made.retract(manifest)
+    try:
+        with pytest.raises(BusyError, match="what people said"):
+            publish_dataset(made.root, tmp_path / "release")
+    finally:
+        made.commit(manifest)
+    report = publish_dataset(made.root, tmp_path / "release")
+    assert sum(report.rows.values()) == len(accepted)
+
+
+def test_a_release_that_peoples_answers_overtook_is_not_put_in_place(dataset, tmp_path, monkeypatch):
+    made, _, _ = dataset
+    (manifest,) = made.manifests("people")
+    build = pipelines.publish.build
+
+    def overtaken(*arguments):
+        made.retract(manifest)
+        try:
+            return build(*arguments)
+        finally:
+            made.commit(manifest.model_copy(update={"key": "f" * 64}))
+
+    monkeypatch.setattr(pipelines.publish, "build", overtaken)
+    try:
+        with pytest.raises(BusyError, match="meanwhile"):
+            publish_dataset(made.root, tmp_path / "release")
+    finally:
+        made.retract(*made.manifests("people"))
+        made.commit(manifest)
+    assert not (tmp_path / "release").exists()
 
 
 def test_what_people_rejected_is_shown_by_name_and_not_by_choice(dataset):
