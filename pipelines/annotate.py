@@ -49,6 +49,8 @@ _ANNOTATION_COLUMNS = pa.schema(
     ]
 )
 _BATCH_ROWS = 2_000
+_BAND_ENTRIES = 10_000
+"""Entries whose annotations are joined and sorted at a time; each time all annotations are read through."""
 
 
 class _Row(NamedTuple):
@@ -70,9 +72,10 @@ def import_annotations(job: Job) -> Outcome:
         _write_unannotated(job, writer)
     else:
         header = read_header(job.annotations)
-        with open_engine(job.root) as engine, Spool(job.root) as spool:
-            _spool_entries(job.annotations, header, spool)
-            _match_entries(job, engine, spool)
+        with open_engine(job.root, threads=1) as engine, Spool(job.root) as spool:
+            may_repeat = _spool_entries(job.annotations, header, spool)
+            _find_torn(engine, spool, may_repeat)
+            _match_entries(job, engine)
             _spool_annotations(job.annotations, header, engine, spool)
             _count(job, engine, ledger)
             for shard, rows in groupby(_joined_rows(engine), key=lambda row: row.shard):
@@ -81,10 +84,16 @@ def import_annotations(job: Job) -> Outcome:
     return Outcome(ledger.close(), (), writer.parts)
 
 
-def _spool_entries(path: Path, header: Header, spool: Spool) -> None:
+def _spool_entries(path: Path, header: Header, spool: Spool) -> bool:
+    """Returns whether two entries may have the same id: their hashes, eight bytes each, say so."""
+    hashes = array("q")
     with spool.writer("entries", _ENTRY_COLUMNS) as add:
         for position, entry in enumerate(read_images(path, header.licences)):
-            add((position, entry.key or f"no id {position}", *entry[1:]))
+            key = entry.key or f"no id {position}"
+            hashes.append(hash(key))
+            add((position, key, *entry[1:]))
+    ordered = np.sort(np.array(hashes, np.int64))
+    return bool((ordered[1:] == ordered[:-1]).any())
 
 
 def _spool_annotations(path: Path, header: Header, engine: duckdb.DuckDBPyConnection, spool: Spool) -> None:
@@ -119,15 +128,20 @@ class _Hashes:
         return place < len(self._sorted) and int(self._sorted[place]) == hash(key)
 
 
-def _match_entries(job: Job, engine: duckdb.DuckDBPyConnection, spool: Spool) -> None:
-    """Creates ``torn`` (entries whose id names several files), ``matched`` (with their shard) and ``unmatched``."""
+def _find_torn(engine: duckdb.DuckDBPyConnection, spool: Spool, may_repeat: bool) -> None:
+    """Creates ``entries`` and ``torn``, the ids that name several files."""
+    engine.execute(f"create view entries as from {parquet_source(spool.paths('entries'))}")
+    some = "entries" if may_repeat else "entries limit 0"
+    engine.execute(f"create table torn as select key from (from {some}) group by key having min(uri) <> max(uri)")
+
+
+def _match_entries(job: Job, engine: duckdb.DuckDBPyConnection) -> None:
+    """Creates ``matched`` (entries with the shard of their file) and ``unmatched``."""
     sources = job.paths("list/sources")
     shards = pa.table({"filename": sources, "shard": [part.shard for part in job.inputs["list/sources"]]})
     engine.register("shards", shards)
     listed = parquet_source(sources, filename=True)
     engine.execute(f"create table listed as select uri, shard from {listed} join shards using (filename)")
-    engine.execute(f"create view entries as from {parquet_source(spool.paths('entries'))}")
-    engine.execute("create table torn as select key from entries group by key having min(uri) <> max(uri)")
     engine.execute("create view sound as select * from entries anti join torn using (key)")
     engine.execute("create table matched as select * from sound join listed using (uri)")
     engine.execute("create table unmatched as select * from sound anti join listed using (uri)")
@@ -169,15 +183,33 @@ def _number(engine: duckdb.DuckDBPyConnection, source: str) -> int:
 
 
 def _joined_rows(engine: duckdb.DuckDBPyConnection) -> Iterator[_Row]:
-    cursor = engine.execute(
-        """
-        select m.shard, m.uri, m.width, m.height, m.licence, s.payload, s.facts
-        from matched m left join stated s on m.key = s.key and s.payload is not null
-        order by m.shard, m.uri, m.position, s.position
-        """
-    )
-    while rows := cursor.fetchmany(_BATCH_ROWS):
-        yield from (_Row(*row) for row in rows)
+    for band in _bands(engine):
+        cursor = engine.execute(
+            """
+            select m.shard, m.uri, m.width, m.height, m.licence, s.payload, s.facts
+            from (from matched where shard between ? and ?) m
+            left join stated s on m.key = s.key and s.payload is not null
+            order by m.shard, m.uri, m.position, s.position
+            """,
+            band,
+        )
+        while rows := cursor.fetchmany(_BATCH_ROWS):
+            yield from (_Row(*row) for row in rows)
+
+
+def _bands(engine: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, int]]:
+    """Yields first and last shard of runs of shards with about `_BAND_ENTRIES` matched entries each."""
+    counted = engine.execute("select shard, count(*) from matched group by shard order by shard").fetchall()
+    band: list[int] = []
+    entries = 0
+    for shard, count in counted:
+        if band and entries + count > _BAND_ENTRIES:
+            yield band[0], band[-1]
+            band, entries = [], 0
+        band.append(shard)
+        entries += count
+    if band:
+        yield band[0], band[-1]
 
 
 def _write_unannotated(job: Job, writer: ShardWriter) -> None:

@@ -14,8 +14,11 @@ from pipelines.settings import settings
 
 
 @contextmanager
-def open_engine(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Gives a connection that spills to a temporary folder of the dataset, which is gone afterwards."""
+def open_engine(root: Path, threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Gives a connection that spills to a temporary folder of the dataset, which is gone afterwards.
+
+    Each thread has buffers of its own for every join and sort.
+    """
     spill = make_scratch(root, "spill")
     connection = duckdb.connect()
     try:
@@ -23,8 +26,9 @@ def open_engine(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.register_filesystem(open_filesystem())
         connection.execute(f"set temp_directory = '{_quoted(str(spill))}'")
         connection.execute(f"set memory_limit = '{settings().engine_memory}'")
-        connection.execute("set threads = 2")
+        connection.execute(f"set threads = {threads}")
         connection.execute("set preserve_insertion_order = false")
+        connection.execute("set enable_progress_bar = false")
         yield connection
     finally:
         connection.close()

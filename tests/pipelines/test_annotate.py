@@ -127,6 +127,23 @@ def test_lists_may_come_in_any_order(tmp_path: Path, tiny_config: RunConfig) -> 
     assert totals["annotate-import", "entries"].kept == 3
 
 
+@pytest.mark.parametrize("entries", [1, 4])
+def test_joining_few_entries_at_a_time_gives_the_same_rows(
+    tmp_path: Path, tiny_config: RunConfig, monkeypatch: pytest.MonkeyPatch, entries: int
+) -> None:
+    whole, _ = run_with(tmp_path / "whole", tiny_config, lambda coco: None, shard_size=1)
+    monkeypatch.setattr("pipelines.annotate._BAND_ENTRIES", entries)
+    banded, totals = run_with(
+        tmp_path / "banded", tiny_config, lambda coco: coco["annotations"].reverse(), shard_size=1
+    )
+    assert totals["annotate-import", "entries"].kept == 3
+    assert totals["annotate-import", "annotations"].kept > 3
+    found = [dataset.read("source_annotations").sort_by("uri").to_pylist() for dataset in (whole, banded)]
+    for row in (*found[0], *found[1]):
+        row["payload"] = sorted(json.loads(row["payload"]), key=json.dumps)
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
