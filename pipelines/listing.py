@@ -50,18 +50,26 @@ def list_files(source: Path, limit: int | None, settle: float = 0.0) -> list[Lis
     or not at all, so nothing is left out.
 
     Raises:
-        UserError: the folder is missing, is no folder, or has no image.
+        UserError: the folder is missing, is no folder, cannot be read, or has no image.
     """
+    try:
+        files = sorted(_files_of(source, settle))
+    except OSError as error:
+        raise UserError(f"cannot read source {source}: {error}") from error
+    if not files:
+        raise NothingToDoError(f"there is no image in {source}")
+    return files[:limit]
+
+
+def _files_of(source: Path, settle: float) -> Iterator[Listed]:
     if not source.exists():
         raise UserError(f"source folder {source} does not exist")
     if not source.is_dir():
         raise UserError(f"source {source} is a file; give the folder that holds the images")
+    if isinstance(source, BucketPath):
+        return _walk_bucket(source)
     now = time.time()
-    young = _Times(now - settle, now + settle) if settle else None
-    files = sorted(_walk_bucket(source) if isinstance(source, BucketPath) else _walk(source, "", young))
-    if not files:
-        raise NothingToDoError(f"there is no image in {source}")
-    return files[:limit]
+    return _walk(source, "", _Times(now - settle, now + settle) if settle else None)
 
 
 class Listing(NamedTuple):
@@ -202,8 +210,15 @@ def _walk_bucket(source: BucketPath) -> Iterator[Listed]:
         names = found.path.parts[depth:]
         if found.size == 0 and found.path.suffix == "" or any(name.startswith(".") for name in names):
             continue  # consoles mark "folders" with empty objects
-        if found.path.suffix.lower() in IMAGE_ENDINGS or format_of(found.path.read_start(HEADER_BYTES)) is not None:
+        if found.path.suffix.lower() in IMAGE_ENDINGS or _starts_as_image(found.path):
             yield Listed("/".join(names), found.size)
+
+
+def _starts_as_image(path: BucketPath) -> bool:
+    try:
+        return format_of(path.read_start(HEADER_BYTES)) is not None
+    except FileNotFoundError:  # removed since it was listed
+        return False
 
 
 def _is_image(entry: "os.DirEntry[str]") -> bool:

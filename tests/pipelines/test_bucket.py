@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -10,6 +11,7 @@ from pipelines.bucket import BucketPath, place
 from pipelines.catalog import ask
 from pipelines.errors import BusyError, UserError
 from pipelines.lease import held_lease
+from pipelines.listing import list_files
 from pipelines.options import RunOptions
 from pipelines.parts import write_exclusively
 from pipelines.produce import produce_plain
@@ -93,12 +95,63 @@ def test_a_dataset_in_a_failing_bucket_has_the_rows_of_a_local_one(
 
 
 def test_a_source_in_a_bucket_is_listed_like_a_folder(bucket: BucketPath, tiny_source: tuple[Path, Path]) -> None:
-    from pipelines.listing import list_files
-
     picture = (tiny_source[0] / "picture-0000.png").read_bytes()
     for name, data in (("b/x.png", picture), ("a.bin", picture), ("notes.txt", b"no"), (".hidden.png", b"x")):
         (bucket / "mixed" / name).write_bytes(data)
     assert [file.uri for file in list_files(bucket / "mixed", None)] == ["a.bin", "b/x.png"]
+
+
+ODD_NAMES = [
+    "a b",
+    "a%20b",
+    "a#b",
+    "\u00e9",
+    "e\u0301",
+    "q'u",
+    'q"u',
+    "x?y",
+    "a+b",
+    "~t",
+    "b\\s",
+    "[a]",
+    "*",
+    "{x}",
+    "a&b=c",
+]
+
+
+def test_objects_of_any_name_are_listed_and_read(bucket: BucketPath, tiny_source: tuple[Path, Path]) -> None:
+    picture = (tiny_source[0] / "picture-0000.png").read_bytes()
+    for name in ODD_NAMES:
+        (bucket / "odd" / f"{name}.png").write_bytes(picture)
+    listed = list_files(bucket / "odd", None)
+    assert [file.uri for file in listed] == sorted(f"{name}.png" for name in ODD_NAMES)
+    assert all((bucket / "odd" / file.uri).read_bytes() == picture for file in listed)
+
+
+def test_an_object_that_vanishes_while_a_bucket_is_listed_stops_nothing(
+    bucket: BucketPath, tiny_source: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("kept", "going"):
+        (bucket / "going" / name).write_bytes((tiny_source[0] / "picture-0000.png").read_bytes())
+    read_start = BucketPath.read_start
+
+    def too_late(path: BucketPath, count: int) -> bytes:
+        if path.name == "going":
+            path.unlink()
+        return read_start(path, count)
+
+    monkeypatch.setattr(BucketPath, "read_start", too_late)
+    assert [file.uri for file in list_files(bucket / "going", None)] == ["kept"]
+
+
+def test_a_bucket_that_cannot_be_listed_is_one_clear_line(bucket: BucketPath, monkeypatch: pytest.MonkeyPatch) -> None:
+    def walk_objects(path: BucketPath) -> NoReturn:
+        raise OSError(5, "object storage: no answer", str(path))
+
+    monkeypatch.setattr(BucketPath, "walk_objects", walk_objects)
+    with pytest.raises(UserError, match="cannot read source s3://hops/odd: .*no answer"):
+        list_files(bucket / "odd", None)
 
 
 def test_a_dataset_in_a_bucket_has_one_writer_and_a_dead_ones_lease_expires(
