@@ -191,7 +191,9 @@ def _solved(tally: Tally) -> list[tuple[str, int, str, int]]:
 
 def _tried(tally: Tally) -> str:
     models = (
-        "No model has tried these questions." if not tally.solved else f"Tried by {', '.join(sorted(tally.solved))}."
+        "No model has tried these questions."
+        if not tally.solved
+        else f"Tried by {', '.join(map(_cell, sorted(tally.solved)))}."
     )
     people = sum(count for tier, count in tally.tiers.items() if tier != "program")
     return f"{models} People vouch for {people} of {tally.questions}."

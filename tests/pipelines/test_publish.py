@@ -18,8 +18,13 @@ from pipelines.errors import UserError
 from pipelines.ledger import check_run
 from pipelines.publish import publish_dataset
 from pipelines.publish_buckets import read_buckets
+from pipelines.store import ShardWriter
 from schemas.drop import DropReason
+from schemas.manifest import ShardManifest
+from schemas.question import Question
 from schemas.release_row import RESERVED_COLUMNS
+from schemas.rollout import Rollout, Scored
+from schemas.rollout import View as Shown
 from stages.ingest import image_id_of
 from stages.publish import Format, PublishConfig, View
 from tests.release_makers import (
@@ -264,6 +269,24 @@ def test_left_overs_of_a_killed_run_are_swept(tmp_path):
     publish_dataset(dataset.root)
     assert not list(dataset.root.glob(".release.*"))
     assert dataset.sweep() == 0
+
+
+def test_the_name_of_a_model_cannot_mark_up_the_card(tmp_path):
+    """A server that offers one model says itself what that is called."""
+    dataset = make_dataset(tmp_path, make_files(1))
+    asked = next(dataset.records("questions", Question))
+    tried = {"view": Shown.FULL, "attempt": 0, "temperature": 1, "response": "", "answer": 1}
+    model = "<img src=x onerror=alert(1)> [a](javascript:b)\n# Big"
+    rollout = Rollout(
+        question_id=asked.question_id, image_id=asked.image_id, model=model, outcome=Scored.INCORRECT, **tried
+    )
+    writer = ShardWriter(dataset, "solve")
+    writer.add_records("rollouts", [rollout], 0)
+    known = {"stage": "solve", "shard": 0, "key": "solve", "version": 1, "config_hash": "", "input_digest": ""}
+    dataset.commit(ShardManifest(**known, counts=(), parts=writer.parts, seconds=0.0))
+    card = (publish_dataset(dataset.root).folder / "README.md").read_text()
+    assert card.count("src=x") == 2, "it is told in a table and in a sentence"
+    assert not any(mark in card for mark in ("<img", " [a](", "\n# Big"))
 
 
 def test_killed_between_two_renames_the_old_release_comes_back(tmp_path):
