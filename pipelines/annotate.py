@@ -5,6 +5,7 @@ and sorted by DuckDB, out of core. Dropped: entries of files that the source doe
 that the file does not have, annotations of unknown categories. The annotations of a dropped entry go with it.
 """
 
+import errno
 import json
 from array import array
 from collections.abc import Iterator
@@ -150,13 +151,22 @@ def _match_entries(job: Job, engine: duckdb.DuckDBPyConnection) -> None:
         beyond = [
             (position,)
             for position, uri in engine.execute("select position, uri from unmatched where uri <> ''").fetchall()
-            if (job.source / uri).is_file()
+            if _is_there(job.source / uri)
         ]
         engine.register("beyond", pa.table({"position": pa.array([row[0] for row in beyond], pa.int64())}))
         engine.execute("create table outside as select * from unmatched semi join beyond using (position)")
         engine.execute("delete from unmatched where position in (select position from beyond)")
     else:
         engine.execute("create table outside as from unmatched where false")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # then no folder can have it; anything else says nothing about the file
+            raise
+        return False
 
 
 def _count(job: Job, engine: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:

@@ -118,6 +118,15 @@ def test_a_limit_leaves_the_other_entries_alone_but_not_missing_ones(tmp_path, t
     assert (entries.taken, entries.kept, entries.dropped_total) == (2, 1, 1)
 
 
+def test_a_name_that_no_folder_can_have_is_one_missing_file(tmp_path, tiny_config) -> None:
+    def change(coco):
+        coco["images"].append({"id": 90, "file_name": "x" * 300 + ".png"})
+
+    _, totals = run_with(tmp_path, tiny_config, change, limit=1)
+    entries = totals["annotate-import", "entries"]
+    assert (entries.taken, entries.kept, entries.dropped_total) == (2, 1, 1)
+
+
 def test_lists_may_come_in_any_order(tmp_path: Path, tiny_config: RunConfig) -> None:
     def change(coco):
         for key in ("categories", "annotations", "images"):
