@@ -119,9 +119,24 @@ class _Story:
             yield f"judge {verdict['judge']}: {verdict['outcome']}{_because(verdict['reason'])}"
         for decision in self.rows("from decisions where question_id = $1", question_id):
             yield f"route: {decision['route']}{_because(decision['reason'])}"
+        yield from self._people(question_id)
         yield from self._drops(question_id)
         for sample in self.rows("from samples where question_id = $1", question_id):
             yield f"published: row {sample['row']} of {sample['file']} ({sample['split']})"
+
+    def _people(self, question_id: str) -> Iterator[str]:
+        """Yields what people say of a question, or the reward model for them, and what follows from it."""
+        for said in self.rows("from people where question_id = $1", question_id):
+            votes = f"{said['agreeing']} of {said['votes']} gave its answer, asked as {said['purpose']}"
+            yield f"people: {said['standing']} by {said['decided_by']} ({votes}){_because(said['reason'])}"
+        for stands in self.rows(
+            """
+            select e.route from decisions_in_effect e join decisions d using (question_id)
+            where question_id = $1 and e.route <> d.route
+            """,
+            question_id,
+        ):
+            yield f"so its route is now: {stands['route']}"
 
     def _others(self, question: Row) -> Iterator[str]:
         others = self.rows(
@@ -137,7 +152,8 @@ class _Story:
         members = self.rows(
             """
             select q.*, coalesce(d.route, x.stage || ' dropped it: ' || x.reason, 'not routed') fate
-            from questions q left join decisions d using (question_id) left join drops x on x.id = q.question_id
+            from questions q left join decisions_in_effect d using (question_id)
+            left join drops x on x.id = q.question_id
             where family_id = $1 order by hop_count desc, question_id
             """,
             family_id,

@@ -18,6 +18,7 @@ from pipelines.show import load_subject
 from pipelines.store import ShardWriter
 from pipelines.tables import SOURCE_SCHEMA
 from pipelines.verify import _accepted, _check_references
+from pipelines.why import explain
 from schemas.annotation import PeopleDecision, Purpose, Standing
 from schemas.decision import Route
 from schemas.manifest import ShardManifest
@@ -121,6 +122,22 @@ def test_a_release_that_peoples_answers_overtook_is_not_put_in_place(dataset, tm
         made.retract(*made.manifests("people"))
         made.commit(manifest)
     assert not (tmp_path / "release").exists()
+
+
+def test_why_tells_what_people_said_and_what_follows(dataset):
+    made, questions, accepted = dataset
+    told = {one.question_id: "\n".join(explain(made, one.question_id)) for one in questions}
+    assert (
+        "people: rejected by rule (4 of 4 gave its answer, asked as people): they said"
+        in told[questions[1].question_id]
+    )
+    now = {
+        name: text.rpartition("its route is now: ")[2].split("\n")[0] for name, text in told.items() if "is now" in text
+    }
+    assert now == {
+        one.question_id: route for one, route in zip(questions[1:4], ("drop", "accept", "drop"), strict=True)
+    }
+    assert "people" not in told[questions[0].question_id], "they were not asked"
 
 
 def test_what_people_rejected_is_shown_by_name_and_not_by_choice(dataset):
