@@ -4,7 +4,7 @@ Every function here may be killed at any moment and called again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -143,8 +143,8 @@ def _assign(session: Session, record: Record, config: PeopleConfig) -> int:
         Waiting(
             question_id=ballot.candidate.question_id,
             asked=ballot.asked,
-            outstanding=ballot.outstanding,
-            wanted=_wanted(ballot.outstanding, decisions[ballot.candidate.question_id], config),
+            outstanding=len(ballot.silent & queues.keys()),  # who left the team will not say anything
+            wanted=_wanted(len(ballot.silent & queues.keys()), decisions[ballot.candidate.question_id], config),
             in_full=ballot.candidate.purpose == Purpose.AUDIT,
             priority=ballot.candidate.priority,
         )
@@ -152,11 +152,24 @@ def _assign(session: Session, record: Record, config: PeopleConfig) -> int:
         if decisions[ballot.candidate.question_id].standing is Standing.OPEN
     ]
     candidates = journal.candidates()
+    _mean_again(journal, candidates, {one.question_id for one in waiting})
     pairs = list(dispatch(waiting, queues, config.dispatch, config.seed))
     pairs += _gold(journal, candidates, Counter(name for _, name in pairs), config)
     pairs.sort(key=lambda pair: share_of(config.seed, "order", *pair))  # gold is not to be found by its place
     journal.add_assignments(_assignment(journal, candidates[question], name) for question, name in pairs)
     return len(pairs)
+
+
+def _mean_again(journal: Journal, candidates: Mapping[str, Candidate], still_open: Set[str]) -> None:
+    """Takes up what was not asked for want of a picture: its file may be readable by now."""
+    answered = {version.key for version in journal.versions()}
+    lost = []
+    for assignment in journal.assignments(state="gone"):
+        candidate = candidates[assignment.question_id]
+        wanted = assignment.question_id in still_open or candidate.purpose == Purpose.GOLD
+        if wanted and assignment.round == candidate.round and assignment.key not in answered:
+            lost.append((assignment.key, None))
+    journal.mark("meant", lost)
 
 
 def _wanted(outstanding: int, decision: PeopleDecision, config: PeopleConfig) -> int:
@@ -205,7 +218,7 @@ def _assignment(journal: Journal, candidate: Candidate, name: str) -> Assignment
 
 
 def _place(session: Session, config: PeopleConfig) -> tuple[Place, int]:
-    """Writes the pictures of what is meant to be asked; a question without one is noted and not asked."""
+    """Writes the pictures of what is meant to be asked; a question without one is noted and not asked this time."""
     journal, candidates = session.journal, session.journal.candidates()
     meant = journal.assignments(state="meant")
     names: dict[str, str] = {}

@@ -28,8 +28,8 @@ class Ballot(NamedTuple):
     """One per annotator, in the order they came."""
     asked: frozenset[str]
     """Annotators it was sent to."""
-    outstanding: int
-    """Of these, how many have said nothing yet."""
+    silent: frozenset[str]
+    """Of these, who has said nothing yet."""
 
 
 class Record(NamedTuple):
@@ -135,11 +135,13 @@ def _ballots(
         asked = by_question.get(candidate.question_id, [])
         cast = [(version, a.annotator) for a in asked if (version := votes[a.key]) is not None]
         cast.sort(key=lambda pair: (pair[0].created_at, pair[1]))
-        silent = [a for a in asked if not any(version.kind != Kind.DELETED for version in said.get(a.key, ()))]
+        silent = frozenset(
+            a.annotator for a in asked if not any(version.kind != Kind.DELETED for version in said.get(a.key, ()))
+        )
         found = tuple(
             Vote(name, Kind(v.kind), HumanVerdict(v.verdict) if v.verdict else None, v.answer) for v, name in cast
         )
-        ballots.append(Ballot(candidate, found, frozenset(a.annotator for a in asked), len(silent)))
+        ballots.append(Ballot(candidate, found, frozenset(a.annotator for a in asked), silent))
     return tuple(ballots)
 
 
