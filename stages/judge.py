@@ -24,7 +24,7 @@ from stages.reading.meaning import says_as_much
 from stages.reading.reader import read_question
 from stages.scene_index import SceneIndex
 from stages.second_executor import ProgramRun, SecondExecutor
-from stages.text_rules import bad_text, give_aways
+from stages.text_rules import bad_text, give_aways, spelled_answer
 
 VERSION = 4
 
@@ -100,7 +100,7 @@ def _verdicts(
 
 def _unproved(question: Question) -> Iterator[Verdict]:
     """Without a program code can read the words and vouches for nothing."""
-    yield _verdict(question, "text_rules", "; ".join(bad_text(question.question)))
+    yield _verdict(question, "text_rules", "; ".join([*spelled_answer(question), *bad_text(question.question)]))
     for name in ("second_executor", "certificates"):
         silent = _verdict(question, name, "no program was recovered from the words")
         yield silent.model_copy(update={"outcome": Outcome.NO_VERDICT})

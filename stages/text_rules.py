@@ -27,10 +27,7 @@ _FORBIDDEN_MARKUP = ("<image>", "<video>", "<|", "{", "}")
 def give_aways(question: Question) -> Iterator[str]:
     """Yields every way in which the question's words settle a hop or the answer."""
     words = [word.lower() for word in _WORD.findall(question.question)]
-    body = _without_place_hint(question.question)
-    spoken = {word.lower() for word in _WORD.findall(body)}
-    if str(question.answer) in spoken or number_word(question.answer) in spoken - {"one", "zero"}:
-        yield f"answer: the text spells the answer {question.answer}"
+    yield from spelled_answer(question)
     for hop in question.hops:
         if hop.candidates == 1:
             yield f"identity: the words alone leave one candidate for the hop at step {hop.step}"
@@ -44,6 +41,13 @@ def give_aways(question: Question) -> Iterator[str]:
         yield f"action: {', '.join(sorted(actions))}"
     if together - ({"pair"} if "pair of" in question.question else set()):
         yield f"together: {', '.join(sorted(together))}"
+
+
+def spelled_answer(question: Question) -> Iterator[str]:
+    """Yields that the answer stands in the words; "one" and "zero" stand for much else."""
+    spoken = {word.lower() for word in _WORD.findall(_without_place_hint(question.question))}
+    if str(question.answer) in spoken or number_word(question.answer) in spoken - {"one", "zero"}:
+        yield f"answer: the text spells the answer {question.answer}"
 
 
 def _without_place_hint(text: str) -> str:

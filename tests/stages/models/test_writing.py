@@ -88,6 +88,10 @@ def test_without_a_program_only_people_can_vouch_for_it() -> None:
     assert outcomes == {
         "text_rules": Outcome.PASS, "second_executor": Outcome.NO_VERDICT, "certificates": Outcome.NO_VERDICT,
     }  # fmt: skip
+    told = write("Which of the three things would a careful person call ready for use?", 3)
+    assert isinstance(told, Question) and told.program == ""
+    fault = {one.judge: (one.outcome, one.reason) for one in judge([SCENE], [told], JudgeConfig())}["text_rules"]
+    assert fault == (Outcome.FAIL, "answer: the text spells the answer 3")
     refused = compose(
         SCENE, Written(text, 3, (), "free_form"), Unclear("?"), CONFIG.model_copy(update={"people": False}), MADE
     )
