@@ -70,7 +70,7 @@ def model_lines(model: RewardModel) -> Iterator[str]:
 
 def _annotator_text(record: Record, name: str) -> str:
     own = [row for row in record.history if row.annotator == name and row.counts]
-    gold = [row.agrees is True for row in own if row.purpose is Purpose.GOLD]
+    gold = [row.agrees is True for row in own if row.purpose is Purpose.GOLD and row.kind is Kind.ANSWER]
     seconds = [row.seconds for row in own if row.seconds is not None]
     text = f"{len(own)} answers"
     if seconds:

@@ -2,10 +2,11 @@
 
 import pytest
 
-from annotation.journal import Candidate, Ruling, open_journal
+from annotation.journal import Assignment, Candidate, Ruling, Version, open_journal
 from annotation.workplace import Annotator, Workplace
 from pipelines.people.candidates import find_candidates
 from pipelines.people.config import FOLDER, PeopleConfig
+from pipelines.people.status import _annotator_text
 from pipelines.people.sync import Session, _assign, _place
 from pipelines.people.votes import read_record
 from pipelines.store import Dataset
@@ -53,3 +54,16 @@ def test_a_picture_that_cannot_be_read_for_a_while_is_asked_about_later(journal,
     assert _assign(session, read_record(journal), CONFIG) == 0, "asked of the same people as before"
     assert _place(session, CONFIG)[1] == 0
     assert 0 < len(journal.assignments(state="meant")) == len(left) < wanted
+
+
+def test_a_gold_task_that_was_skipped_is_not_one_got_wrong(journal) -> None:
+    for number, (kind, verdict, answer) in enumerate(
+        [("answer", "valid", 4), ("answer", "valid", 5), ("answer", "ambiguous", None), ("skip", None, None)]
+    ):
+        name, time = f"gold-{number}", f"2026-01-0{number + 1}T00:00:00.000000Z"
+        journal.add_candidates([Candidate(name, "i", "How many?", "x", 4, "gold", 0.0)])
+        journal.add_assignments([Assignment(name, name, "ann", 0, "sent", number)])
+        journal.add_version(
+            Version(name, 0, name, kind, verdict, answer, None, "", False, "", time, time, str(number), "{}")
+        )
+    assert _annotator_text(read_record(journal), "ann") == "4 answers, gold 1 of 3 right"
