@@ -112,9 +112,8 @@ class Asker:
         ]
         second = [once_more(requests[place], found[place][0].text, _fault(found[place][1])) for place in bad]
         for place, reply in zip(bad, self.ask(second, again=True), strict=True):
-            retried = _read(reply, readers[place])
-            if not (isinstance(retried[1], Unreadable) and retried[1].fault is Fault.ERROR):
-                found[place] = retried
+            if reply.error not in LASTING:  # an outage is not silence: what could not be asked again is no fact yet
+                found[place] = _read(reply, readers[place])
         return found
 
     def understand(self, reply: ModelReply, reader: Callable[[str], T]) -> T | Unreadable:

@@ -115,7 +115,7 @@ def _attempt(job: Job, views: Sequence[View], reason: DropReason) -> Outcome:
     scenes = {scene.image.image_id: scene for scene in scenes_of(job)} if questions else {}
     captions = _captions(job, asker, scenes, questions) if View.CAPTION in views else {}
     found: dict[str, list[Rollout]] = {question.question_id: [] for question in questions}
-    out: set[str] = set()
+    out = {one.question_id for one in questions if View.CAPTION in views and one.image_id not in captions}
     for view in views:
         _rounds(job, asker, (view, scenes, captions), (questions, found, out))
     judge = judge_solved if View.FULL in views else judge_blind
@@ -169,13 +169,17 @@ def _rounds(
 
 
 def _captions(job: Job, asker: Asker, scenes: Mapping[str, Scene], questions: Sequence[Question]) -> dict[str, str]:
-    """Returns a description per picture; where there is none, those attempts are told so."""
+    """Returns a description per picture; where there is none, those attempts are told so.
+
+    A picture whose description an outage kept from being made is not among them.
+    """
     names = sorted({question.image_id for question in questions})
     domain = domain_of(job.config)
     found = asker.read([ask_caption(scenes[name], domain) for name in names], [read_caption] * len(names))
     return {
         name: "(there is no description)" if isinstance(text, Unreadable) else text
-        for name, (_, text) in zip(names, found, strict=True)
+        for name, (reply, text) in zip(names, found, strict=True)
+        if not asker.is_outage(reply, f"{name}:caption")
     }
 
 

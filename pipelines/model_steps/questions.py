@@ -73,13 +73,16 @@ def paraphrase(job: Job) -> Outcome:
     asked = [ask_program(words, lexicons[one.image_id], one.question_id, domain) for one, words in unread]
     answers = _ask_programs(asker, asked)
     parsed: dict[str, Parsed] = {}
-    for (one, _), (_, meaning) in zip(unread, answers, strict=True):
+    silent: set[str] = set()
+    for (one, _), (reply, meaning) in zip(unread, answers, strict=True):
         parsed[one.question_id] = meaning
+        if asker.is_outage(reply, f"{one.question_id}:paraphrase"):
+            silent.add(one.question_id)
     by = (asker.name(ModelRole.GENERATOR), load_prompt("paraphrase").sha256)
     ship = {question.question_id: question for question in drafts}
     for question, (reply, words) in zip(chosen, found, strict=True):
         name = question.question_id
-        if asker.is_outage(reply, f"{name}:paraphrase"):
+        if name in silent or asker.is_outage(reply, f"{name}:paraphrase"):
             ledger.fail("paraphrases")
             continue
         if isinstance(words, Unreadable):
