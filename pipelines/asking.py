@@ -103,12 +103,15 @@ class Asker:
     def read(
         self, requests: Sequence[ModelRequest], readers: Sequence[Callable[[str], T]]
     ) -> list[tuple[ModelReply, T | Unreadable]]:
-        """Returns each reply with what its reader makes of it; one that cannot be read is asked for once more."""
+        """Returns each reply with what its reader makes of it; one that cannot be read is asked for once more.
+
+        One that can be read and contradicts itself is not: that is an answer, and its worth is none.
+        """
         found = [_read(reply, reader) for reply, reader in zip(self.ask(requests), readers, strict=True)]
         bad = [
             place
             for place, (_, value) in enumerate(found)
-            if isinstance(value, Unreadable) and value.fault is not Fault.ERROR
+            if isinstance(value, Unreadable) and value.fault not in (Fault.ERROR, Fault.CONTRADICTORY)
         ]
         second = [once_more(requests[place], found[place][0].text, _fault(found[place][1])) for place in bad]
         for place, reply in zip(bad, self.ask(second, again=True), strict=True):

@@ -24,7 +24,7 @@ from stages.domains import Domain
 from stages.intervals import wilson
 from stages.parsing.reply import Fault, Reply, Unreadable, read_reply
 
-VERSION = 2
+VERSION = 3
 CLEAN = "clean"
 
 Boxes = tuple[tuple[float, float, float, float], ...]
@@ -166,7 +166,7 @@ def read_judge(text: str, case: Case, domain: Domain) -> Judgement | Unreadable:
         return Unreadable(Fault.WRONG_CONTENT, f"it judges {', '.join(axis.axis for axis in said.axes)}"[:200])
     fault = _contradiction(said, case)
     if fault:
-        return Unreadable(Fault.WRONG_CONTENT, fault)
+        return Unreadable(Fault.CONTRADICTORY, fault)
     return Judgement(
         outcomes={axis.axis: _outcome(axis, wanted[axis.axis].least) for axis in said.axes},
         scores={axis.axis: axis.score for axis in said.axes},

@@ -42,6 +42,8 @@ class Fault(StrEnum):
     """An object without the wanted keys, types or values."""
     WRONG_CONTENT = "wrong_content"
     """Of the right form, and it contradicts what was asked."""
+    CONTRADICTORY = "contradictory"
+    """A judgement that contradicts itself. It is not asked for again: told where, a judge would agree with itself."""
 
 
 class Unreadable(NamedTuple):

@@ -5,6 +5,7 @@ The client is a stand-in: what is tested is what becomes of its errors, not what
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import pytest
 
@@ -19,10 +20,11 @@ from schemas.manifest import Part
 from schemas.model_reply import ErrorKind, ModelReply
 from schemas.model_request import ModelRequest, ModelRole
 from stages.domains import load_domain
-from stages.parsing.reply import Unreadable
+from stages.parsing.reply import Fault, Unreadable
+from stages.rubric import RubricConfig, ask_judge, case_of, read_judge
 from stages.solve import ask_caption, read_caption
 from tests.annotation.sources import make_dataset
-from tests.stages.models.questions import SCENE
+from tests.stages.models.questions import QUESTION, SCENE
 
 Say = Callable[[ModelRequest], str | ErrorKind]
 
@@ -82,6 +84,25 @@ def test_what_could_not_be_asked_once_more_is_an_outage_and_no_unreadable_reply(
         ((reply, said),) = asker.read([ask_caption(SCENE, load_domain("general"))], [read_caption])
     assert isinstance(said, Unreadable)
     assert asker.is_outage(reply, "x") is is_outage
+
+
+def test_a_judge_that_contradicts_itself_is_not_told_what_it_should_have_said(dataset) -> None:
+    general = load_domain("general")
+    case = case_of(QUESTION)
+    axes = [dict(axis=axis.name, verdict="pass", fault="none", score=95, reason="") for axis in general.axes]
+    asked: list[ModelRequest] = []
+
+    def say(request: ModelRequest) -> str:
+        asked.append(request)
+        own = case.answer if len(asked) > 1 else case.answer + 1
+        return json.dumps({"case": case.case_id, "own_answer": own, "axes": axes})
+
+    with use_models(dataset.root, Models({}, lambda: Scripted(say))):
+        asker = Asker(job_of("s", dataset, {}, {}), Ledger("s"))
+        request = ask_judge(case, RubricConfig(), general)
+        ((_, said),) = asker.read([request], [partial(read_judge, case=case, domain=general)])
+    assert isinstance(said, Unreadable) and said.fault is Fault.CONTRADICTORY
+    assert len(asked) == 1
 
 
 def test_a_paraphrase_whose_parser_was_out_has_failed_and_means_nothing_else(dataset) -> None:
