@@ -113,6 +113,12 @@ LEVELS: dict[str, Level] = {
         )
         for chance in STRICTER
     },
+    **{
+        f"the same with up to {share:.1%} of the picture unexplained": _believing(
+            TRUST.model_copy(update={"max_unexplained": share}), views=True
+        )
+        for share in (0.001, 0.003)
+    },
 }
 
 

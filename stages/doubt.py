@@ -29,7 +29,7 @@ class TrustConfig(Record):
     """Least confidence of any thing's category."""
     min_attribute: float = Field(default=0.9, ge=0, le=1)
     """An attribute below this confidence is not known."""
-    max_unexplained: float = Field(default=0.003, ge=0, le=1)
+    max_unexplained: float = Field(default=0.0005, ge=0, le=1)
     """Greatest share of the picture whose cells show a thing that no mask covers."""
     views: tuple[str, ...] = ("flip", "pad", "bright")
     """Harmless views in which every question is answered again."""
