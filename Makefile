@@ -9,6 +9,8 @@ export OMP_NUM_THREADS := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start hundreds of processes: what those import is compiled once, also where the shell says otherwise.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help env env-models env-verl run test test-models test-consumers lint format bench lock clean
 .DEFAULT_GOAL := help

@@ -2,7 +2,6 @@
 
 import pytest
 
-from benchmarks.blind_models import Asked, fold_of, predict_all
 from benchmarks.guess_and_reject import certified_per_second
 from benchmarks.rendered import unpainted_scene
 from benchmarks.table import Table, print_table
@@ -11,6 +10,8 @@ from tests.layouts import random_scene
 
 
 def test_blind_models_find_what_the_words_give_away() -> None:
+    from benchmarks.blind_models import Asked, fold_of, predict_all  # scikit-learn: seconds for every process of tests
+
     asked = [
         Asked(f"image {number}", f"How many {word}?", '[["scene", [], []]]', answer, "full|count|left|form")
         for number in range(120)

@@ -9,7 +9,7 @@ from stages.text_rules import MAX_WORDS, bad_text, give_aways
 from tests.planted import sound_questions
 from tests.stages.test_phrasing import photo_scene
 
-SOUND = sound_questions()[0].question.model_copy(update={"answer": 3})
+SOUND = sound_questions(1)[0].question.model_copy(update={"answer": 3})
 SCENE, BALLS, CUP = Step("scene"), Step("category", (0,), ("ball",)), Step("category", (0,), ("cup",))
 
 
