@@ -6,10 +6,8 @@ that is no plain noun; a kind of which segmenting found no instance (a hallucina
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from typing import NamedTuple
 
-import inflect
 from pydantic import Field
 
 from schemas.drop import Drop, DropReason
@@ -20,6 +18,7 @@ from schemas.named_category import NamedCategory
 from schemas.record import Record
 from stages.asking import Wanted, make_request, whole
 from stages.domains import Domain
+from stages.english import ENGLISH
 from stages.parsing.reply import Reply, Unreadable, read_reply
 
 VERSION = 1
@@ -139,11 +138,6 @@ def _drop(image_id: str, name: str, reason: DropReason, detail: str) -> Drop:
     return Drop(stage="identify", id=f"{image_id}:named:{name}", parent_id=image_id, reason=reason, detail=detail)
 
 
-@cache
-def _engine() -> inflect.engine:
-    return inflect.engine()
-
-
 _PLURAL_ONLY = frozenset({"skis", "scissors", "glasses", "trousers", "jeans", "shorts", "pants", "pliers", "tweezers"})
 _NO_PLURAL = re.compile(r"(?:ss|us|is|bus|gas|glass|tennis|lens|canvas)$")
 
@@ -152,5 +146,5 @@ def _singular(noun: str) -> str:
     head, _, last = noun.rpartition(" ")
     if noun in _PLURAL_ONLY or _NO_PLURAL.search(last):
         return noun
-    found = _engine().singular_noun(last)
+    found = ENGLISH.singular_noun(last)
     return f"{head} {found}".strip() if found else noun

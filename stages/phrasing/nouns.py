@@ -1,12 +1,11 @@
 """Nouns as people use them: plurals, ordinals and number words, by `inflect` plus the words it cannot know."""
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
-import inflect
-
 from schemas.program import Program
+from stages.english import ENGLISH
 
 _PAIRS = {
     "skis": ("pair of skis", "pairs of skis"),
@@ -31,11 +30,6 @@ class NounPhrase(NamedTuple):
     """The bare singular noun."""
 
 
-@cache
-def _engine() -> inflect.engine:
-    return inflect.engine()
-
-
 @lru_cache(maxsize=4096)
 def singular_of(category: str) -> str:
     """Returns the singular noun of a category name."""
@@ -45,19 +39,19 @@ def singular_of(category: str) -> str:
 @lru_cache(maxsize=4096)
 def plural_of(category: str) -> str:
     """Returns the plural noun of a category name."""
-    return _PAIRS[category][1] if category in _PAIRS else str(_engine().plural_noun(category) or category)
+    return _PAIRS[category][1] if category in _PAIRS else str(ENGLISH.plural_noun(category) or category)
 
 
 @lru_cache(maxsize=256)
 def ordinal_word(number: int) -> str:
     """Returns "second" for 2."""
-    return str(_engine().number_to_words(_engine().ordinal(str(number))))
+    return str(ENGLISH.number_to_words(ENGLISH.ordinal(str(number))))
 
 
 @lru_cache(maxsize=256)
 def number_word(number: int) -> str:
     """Returns "two" for 2."""
-    return str(_engine().number_to_words(str(number)))
+    return str(ENGLISH.number_to_words(str(number)))
 
 
 def noun_phrase(program: Program, number: int) -> NounPhrase:

@@ -3,6 +3,8 @@
 import json
 import random
 import re
+import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -231,3 +233,16 @@ def test_a_form_without_plain_wording_is_an_error(nested: list) -> None:
     program = program_from(nested)
     with pytest.raises(ValueError):  # noqa: PT011
         render_question(program, execute(SceneIndex(example_scene()), program), random.Random(0))
+
+
+def test_the_engine_of_words_is_imported_as_it_is_written_and_typeguard_is_left_as_it_was() -> None:
+    code = """
+import typeguard
+before = typeguard.typechecked
+import stages.english
+import inflect
+assert typeguard.typechecked is before
+assert inflect.typechecked is not before
+assert stages.english.ENGLISH.plural_noun("die") == "dice"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
