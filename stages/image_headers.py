@@ -1,5 +1,6 @@
 """What the first and last bytes of an image file tell, read without a decoder."""
 
+import re
 import struct
 
 _SIGNATURES = (
@@ -13,6 +14,13 @@ _SIGNATURES = (
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
 )
+
+
+MOST_STRAYS = 65_536
+_FILL = re.compile(rb"\xff+")
+_SCAN = 0xDA
+_ALONE = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
+"""Second bytes of markers that no length follows."""
 
 
 def format_of(data: bytes) -> str | None:
@@ -36,6 +44,27 @@ def ends_early(data: bytes, kind: str) -> bool:
         return not data.endswith(b";")
     order = "<" if data[:1] == b"I" else ">"
     return len(data) < 8 or len(data) <= struct.unpack_from(f"{order}I", data, 4)[0]
+
+
+def strays_before_scan(data: bytes) -> bool:
+    """Returns whether more than `MOST_STRAYS` bytes of a JPEG lie between its segments, before the pixels begin.
+
+    Some bytes of fill are allowed there; a decoder looks at them one by one, ten megabytes for seconds.
+    """
+    place, strays = 2, 0
+    while place < len(data) and strays <= MOST_STRAYS:
+        marker = data.find(b"\xff", place)
+        fill = _FILL.match(data, marker) if marker >= 0 else None
+        if fill is None or fill.end() >= len(data):
+            return strays + len(data) - place > MOST_STRAYS
+        code = data[fill.end()]
+        if code == _SCAN:
+            return strays + fill.end() - place > MOST_STRAYS
+        alone = code in _ALONE
+        strays += fill.end() - place + (1 if alone else -1)
+        length = 0 if alone else int.from_bytes(data[fill.end() + 1 : fill.end() + 3], "big")
+        place = fill.end() + 1 + length
+    return strays > MOST_STRAYS
 
 
 def webp_size(data: bytes) -> tuple[int, int] | None:

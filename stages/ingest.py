@@ -20,9 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.drop import Drop, DropReason
 from schemas.image import Image
-from stages.image_headers import ends_early, format_of, webp_size
+from stages.image_headers import MOST_STRAYS, ends_early, format_of, strays_before_scan, webp_size
 
-VERSION = 2
+VERSION = 3
 
 Pixels = NDArray[np.uint8]
 
@@ -71,6 +71,9 @@ def read_image(data: bytes, uri: str, licence: str, config: IngestConfig) -> Dec
     if kind is None:
         detail = f"the content starts with {data[:8]!r}: not JPEG, PNG, WebP, TIFF, BMP or GIF"
         return _drop(uri, DropReason.UNSUPPORTED_FORMAT, detail)
+    if kind == "JPEG" and strays_before_scan(data):
+        detail = f"more than {MOST_STRAYS} bytes between the segments of a JPEG of {len(data)} bytes"
+        return _drop(uri, DropReason.UNREADABLE_IMAGE, detail)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # decoders warn about odd metadata and about sizes, which are judged here
         try:
